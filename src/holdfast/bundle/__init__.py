@@ -1,0 +1,1 @@
+"""The border between training and serving: what a run exports."""

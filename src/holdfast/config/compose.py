@@ -1,0 +1,227 @@
+"""From presets, files and overrides to one validated configuration that knows where each value came from.
+
+Hydra composes the presets and reads the overrides; pydantic checks names, types and ranges.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from holdfast.config.schema import Config
+from holdfast.core.errors import ConfigError, listed
+from holdfast.core.refs import did_you_mean
+
+_HINT = "see every setting with `holdfast config show`"
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A configuration, and where each of its values came from.
+
+    `sources` maps each dotted key to "default", "recipe NAME", a file's path or "command line".
+    """
+
+    config: Config
+    sources: Mapping[str, str]
+
+
+def load_config(
+    overrides: Sequence[str] = (), *, recipe: str | None = None, files: Sequence[Path] = ()
+) -> Resolved:
+    """Compose and validate a configuration.
+
+    Later wins: defaults, the recipe, each file, the overrides.
+
+    Args:
+        overrides: in Hydra's grammar, such as `optim.lr=3e-4`; `recipe=NAME` picks the preset.
+        recipe: the preset if neither an override nor a file names one; `image` by default.
+        files: YAML files of settings; the workspace's own first, then that of `--config`.
+
+    Raises:
+        ConfigError: with every problem at once.
+
+    >>> load_config(["optim.lr=3e-4"], recipe="text").sources["optim.lr"]
+    'command line'
+    """
+    from omegaconf import OmegaConf
+
+    contents = [(str(path), _read_file(path)) for path in files]
+    picked = [item.removeprefix("recipe=") for item in overrides if item.startswith("recipe=")]
+    from_files = [values["recipe"] for _, values in contents if "recipe" in values]
+    name = str((picked or from_files[-1:] or [recipe or "image"])[-1])
+    preset = _preset(name)
+    layers: list[tuple[str, dict[str, Any]]] = [(f"recipe {name}", preset), *contents]
+    merged = OmegaConf.merge(*(OmegaConf.create(values) for _, values in layers))
+    plain = [item for item in overrides if not item.startswith("recipe=")]
+    merged, given = _apply(merged, plain)
+    values: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)  # type: ignore[assignment]
+    layers.append(("command line", given))
+    sources = {key: origin for origin, layer in layers for key in _flat(layer)}
+    config = validate(values, sources)
+    return Resolved(config, {key: sources.get(key, "default") for key in _flat(config.model_dump())})
+
+
+def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> Config:
+    """Check plain values against the schema.
+
+    Raises:
+        ConfigError: with every problem at once, and what each setting may have meant.
+
+    >>> validate({"optim": {"warmpu": 0.1}})
+    Traceback (most recent call last):
+    holdfast.core.errors.ConfigError: the configuration has 1 problem:
+      optim.warmpu: unknown setting; did you mean 'warmup'?
+    hint: see every setting with `holdfast config show`
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        problems = [_problem(detail, sources or {}) for detail in details]
+        blamed = {(sources or {}).get(_key(detail), "") for detail in details} - {""}
+        title = blamed.pop() if len(blamed) == 1 else "the configuration"
+        raise ConfigError(listed(title, problems), hint=_HINT) from None
+
+
+def recipes() -> list[str]:
+    """The names of all presets."""
+    return sorted(path.stem for path in (_presets() / "recipe").glob("*.yaml"))
+
+
+def _presets() -> Path:
+    return Path(__file__).with_name("presets")
+
+
+def _preset(name: str) -> dict[str, Any]:
+    if name not in recipes():
+        near = did_you_mean(name, recipes())
+        raise ConfigError(
+            f"no recipe {name!r}" + (f"; did you mean {near!r}?" if near else ""),
+            hint=f"there are: {', '.join(recipes())}",
+        )
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(_presets())):
+        values: dict[str, Any] = OmegaConf.to_container(compose("config", [f"recipe={name}"]))  # type: ignore[assignment]
+    return values
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path))
+    except FileNotFoundError:
+        raise ConfigError(f"no file {str(path)!r}", hint="give the path of a YAML file") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}", hint="see docs/config.md for an example") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no settings", hint="write lines such as `train: {epochs: 5}`")
+    return {str(key): value for key, value in values.items()}
+
+
+def _apply(merged: Any, overrides: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+    """The configuration with the overrides in it, and the overrides alone as a tree."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    parser, problems, parsed = OverridesParser.create(), [], []
+    for text in overrides:
+        try:
+            parsed.append(parser.parse_override(text))
+        except HydraException:
+            problems.append(f"{text}: not an override; write KEY=VALUE, such as optim.lr=3e-4")
+    problems += [
+        f"{item.input_line}: sweeps are not read here; give one value"
+        for item in parsed
+        if item.is_sweep_override()
+    ]
+    if problems:
+        raise ConfigError(listed("the command line", problems), hint=_HINT)
+    given = OmegaConf.create({})
+    for item in parsed:
+        if item.is_delete():
+            OmegaConf.update(merged, item.key_or_group, None)
+            continue
+        for tree in (merged, given):
+            OmegaConf.update(tree, item.key_or_group, item.value(), merge=True, force_add=True)
+    return merged, OmegaConf.to_container(given)  # type: ignore[return-value]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _key(detail: ErrorDetails) -> str:
+    # pydantic names the chosen member of a union in the path; people do not
+    return ".".join(str(part) for part in detail["loc"] if part not in ("image", "audio", "text"))
+
+
+def _problem(detail: ErrorDetails, sources: Mapping[str, str]) -> str:
+    key, kind, got = _key(detail), detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        *parents, last = key.split(".")
+        known = _settings_of(parents, detail)
+        near = did_you_mean(last, known)
+        text = "unknown setting" + (
+            f"; did you mean {near!r}?" if near else f"; there are: {', '.join(known)}"
+        )
+    elif kind in _EXPECTED:
+        text = f"expected {_EXPECTED[kind]}, got {got!r}"
+    elif kind == "literal_error":
+        near = did_you_mean(
+            str(got), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        )
+        text = f"expected {context['expected']}, got {got!r}" + (f"; did you mean {near!r}?" if near else "")
+    elif kind == "value_error":
+        text = str(context["error"])
+    else:
+        text = f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {got!r}"
+    origin = sources.get(key)
+    return f"{key}: {text}" + (
+        f" ({origin})" if origin and len(set(sources.values())) > 1 and kind == "value_error" else ""
+    )
+
+
+def _settings_of(parents: Sequence[str], detail: ErrorDetails) -> list[str]:
+    chosen = [part for part in detail["loc"] if part in ("image", "audio", "text")]
+    model: Any = Config
+    for part in parents:
+        model = _model_in(model.model_fields[part].annotation, chosen)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any, chosen: Sequence[Any]) -> type[BaseModel]:
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation  # type: ignore[no-any-return]
+    members = get_args(annotation)
+    return next(
+        (m for m in members if chosen and m.model_fields["modality"].default == chosen[0]), members[0]
+    )

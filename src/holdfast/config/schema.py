@@ -1,0 +1,251 @@
+"""Every dial we have, on one page. Presets under `presets/` set them per recipe."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Ge(0), Lt(1)]
+Positive = Annotated[float, Gt(0)]
+Count = Annotated[int, Ge(1)]
+NotNegative = Annotated[float, Ge(0)]
+
+
+class Settings(BaseModel):
+    """A frozen group of settings that knows its own keys and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ImagePrepare(Settings):
+    """From the bytes of a picture to uint8 pixels of shape (1, size, size, 3)."""
+
+    modality: Literal["image"] = "image"
+    size: Annotated[int, Ge(8), Le(1024)] = 64
+    """Pixels on each side; twice as many cost four times the time and show finer detail."""
+    fit: Literal["squash", "crop", "pad"] = "squash"
+    """How a picture that is not square becomes square: squashed, cropped in the middle, or padded."""
+    mean: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Taken off each channel, as a share of full white, inside the graph."""
+    std: Positive = 0.25
+    """Each channel is divided by this, inside the graph."""
+    max_pixels: Count = 50_000_000
+    """Larger pictures are refused before they are unpacked."""
+
+
+class AudioPrepare(Settings):
+    """From the bytes of a recording to float32 windows of shape (windows, rate * window_s)."""
+
+    modality: Literal["audio"] = "audio"
+    rate: Annotated[int, Ge(4000), Le(96000)] = 16000
+    """Samples a second after resampling; frequencies above half of it are lost."""
+    window_s: Positive = 5.0
+    """Seconds in one window."""
+    hop_s: Positive = 2.5
+    """Seconds from the start of a window to the start of the next."""
+    n_fft: Annotated[int, Ge(64), Le(8192)] = 1024
+    """Audio samples in one frame of the spectrum."""
+    hop: Annotated[int, Ge(16)] = 512
+    """Audio samples from one frame to the next."""
+    mels: Annotated[int, Ge(8), Le(512)] = 64
+    """Bands of the mel scale."""
+    f_min: NotNegative = 20.0
+    """Lowest frequency in Hz."""
+    f_max: Positive = 8000.0
+    """Highest frequency in Hz; at most half of `rate`."""
+    max_s: Positive = 1800.0
+    """Longer recordings are refused."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AudioPrepare":
+        problems = []
+        if self.hop_s > self.window_s:
+            problems.append(
+                f"hop_s ({self.hop_s}) is longer than window_s ({self.window_s}): sound would be skipped"
+            )
+        if self.f_max > self.rate / 2:
+            problems.append(f"f_max ({self.f_max}) is above half of rate ({self.rate})")
+        if self.f_min >= self.f_max:
+            problems.append(f"f_min ({self.f_min}) is not below f_max ({self.f_max})")
+        if self.n_fft > self.rate * self.window_s:
+            problems.append(
+                f"n_fft ({self.n_fft}) is longer than a window ({self.rate * self.window_s:.0f} samples)"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class TextPrepare(Settings):
+    """From UTF-8 text to int64 token ids of shape (1, tokens)."""
+
+    modality: Literal["text"] = "text"
+    max_tokens: Annotated[int, Ge(4), Le(8192)] = 256
+    """Longer texts are cut here."""
+    vocab: Annotated[int, Ge(300), Le(200_000)] = 8000
+    """Tokens of the byte-pair vocabulary that is learnt from the training split."""
+    tokenizer: str | None = None
+    """Path of a `tokenizer.json` to use instead of learning one."""
+    max_chars: Count = 1_000_000
+    """Longer texts are refused."""
+
+
+Prepare = Annotated[ImagePrepare | AudioPrepare | TextPrepare, Field(discriminator="modality")]
+
+
+class ModelConfig(Settings):
+    """Which network, and how large."""
+
+    name: str = "resnet_small"
+    """A name of the catalog in `models/`."""
+    width: Annotated[int, Ge(4), Le(4096)] = 32
+    """Channels of the first stage; twice as many cost about four times the time."""
+    depth: Annotated[int, Ge(1), Le(64)] = 3
+    """Stages, or layers."""
+    dropout: Share = 0.1
+    """Share of the features dropped before the last layer while training."""
+
+
+class AugmentConfig(Settings):
+    """Changes to training samples that keep their label. Never applied outside training."""
+
+    flip: Share = 0.0
+    """Share of pictures mirrored left to right."""
+    shift: Share = 0.0
+    """Largest shift: of a picture as a share of its side, of a sound as a share of its window."""
+    scale: Share = 0.0
+    """Largest zoom in or out of a picture."""
+    color: Share = 0.0
+    """Largest change of brightness and contrast of a picture."""
+    erase: Share = 0.0
+    """Share of a picture's area, at most, that is greyed out."""
+    gain_db: NotNegative = 0.0
+    """Largest change of loudness of a sound, in decibels."""
+    mask_freq: Share = 0.0
+    """Largest share of the mel bands blanked out (SpecAugment, Park et al. 2019)."""
+    mask_time: Share = 0.0
+    """Largest share of the frames blanked out (SpecAugment, Park et al. 2019)."""
+    drop_tokens: Share = 0.0
+    """Share of a text's tokens replaced by the unknown token."""
+    mixup: NotNegative = 0.0
+    """Alpha of the Beta distribution that two samples are mixed by (Zhang et al. 2018); 0 turns it off."""
+
+
+class LossConfig(Settings):
+    """What training makes small: cross-entropy for one label, binary cross-entropy for many."""
+
+    label_smoothing: Share = 0.0
+    """Share of the target spread over the other labels; tames overconfidence."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` weighs labels by the inverse of their frequency."""
+
+
+class OptimConfig(Settings):
+    """How the weights are updated."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    """The optimiser."""
+    lr: Positive = 1e-3
+    """Peak learning rate."""
+    weight_decay: NotNegative = 0.01
+    """Pull of the weights towards zero; not applied to biases and norms."""
+    momentum: Share = 0.9
+    """Only for sgd."""
+    schedule: Literal["cosine", "linear", "step", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
+    warmup: Share = 0.05
+    """Share of all steps spent warming up; 0 turns it off."""
+    clip: NotNegative = 1.0
+    """Largest norm of the gradient; 0 turns clipping off."""
+
+
+class TrainConfig(Settings):
+    """How long, on what, and when to stop."""
+
+    epochs: Count = 20
+    """Times through the training split."""
+    batch: Count = 32
+    """Samples in one step."""
+    sampler: Literal["shuffle", "weighted"] = "shuffle"
+    """`weighted` draws each label equally often."""
+    monitor: Literal["auto", "loss", "accuracy", "macro_f1", "average_precision"] = "auto"
+    """The validation metric that picks the best checkpoint; auto: macro_f1, or average_precision for many labels."""
+    patience: Annotated[int, Ge(0)] = 0
+    """Epochs without a better checkpoint before training stops early; 0 never stops early."""
+    max_minutes: Positive | None = None
+    """Training stops after the epoch that passes this; the result then depends on the machine's speed."""
+    checkpoint_s: NotNegative = 20.0
+    """Seconds between checkpoints in mid-epoch; 0 writes one after each step."""
+    cache_mb: NotNegative = 2048.0
+    """Decoded samples are kept in memory up to this size."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Same seed, same data, same threads: same weights."""
+
+
+class DeviceConfig(Settings):
+    """What training runs on."""
+
+    name: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto` takes a GPU if there is one."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """`auto`: bf16 on a GPU that has it, fp16 on another, fp32 elsewhere."""
+    threads: Annotated[int, Ge(0)] = 0
+    """CPU threads; 0 takes all cores. Weights are bit-exact only at the same number."""
+
+
+class EvaluateConfig(Settings):
+    """How the numbers are made."""
+
+    bootstrap: Annotated[int, Ge(0), Le(100_000)] = 1000
+    """Resamples behind each interval; 0 leaves the intervals out."""
+    confidence: Annotated[float, Gt(0), Lt(1)] = 0.95
+    """Of the intervals."""
+    bins: Count = 15
+    """Of the expected calibration error."""
+    baselines: bool = True
+    """Whether the simple-feature baseline is trained too; the gate asks for it."""
+
+
+class GateConfig(Settings):
+    """What a model must show before an alias moves to it."""
+
+    max_difference: Positive = 1e-3
+    """Largest difference of probability between training code and exported graph."""
+    equal_labels: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Smallest share of test samples on which both give the same label."""
+
+
+class ServeConfig(Settings):
+    """How predictions are served."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; the default can be reached from this machine only."""
+    port: Annotated[int, Ge(0), Le(65535)] = 8000
+    """0 takes a free port."""
+    max_mb: Positive = 25.0
+    """Largest request body."""
+    max_files: Count = 64
+    """Most files in one request."""
+    threads: Annotated[int, Ge(0)] = 0
+    """Decoding and inference threads; 0 takes all cores."""
+    batch: Count = 8
+    """Most samples joined into one run of the graph."""
+    wait_ms: NotNegative = 0.0
+    """Milliseconds that a sample waits for others to join it."""
+
+
+class Config(Settings):
+    """The whole configuration of a run. It is stored with the run and can be run again."""
+
+    recipe: str = "image"
+    """The preset that this began from."""
+    prepare: Prepare = ImagePrepare()
+    model: ModelConfig = ModelConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    device: DeviceConfig = DeviceConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    gate: GateConfig = GateConfig()
+    serve: ServeConfig = ServeConfig()

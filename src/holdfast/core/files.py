@@ -1,0 +1,151 @@
+"""Files that are whole or not there: written aside, flushed to disk, renamed into place."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ASIDE = ".aside-"
+"""Names that begin so are unfinished; no reader looks at them."""
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put data at path, atomically: a reader sees the old bytes or all of the new ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{ASIDE}{uuid.uuid4().hex}")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put UTF-8 text at path, atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Put a value at path as indented JSON, atomically. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        json.JSONDecodeError: if it is not JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line to a log and flush it to disk. A line that a crash cut short is dropped first.
+
+    Call it under a lock where several processes append.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and not _ends_line(file, end):
+            file.truncate(_last_newline(path))
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a log that were written to their end; none if there is no such file."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1].decode().splitlines()
+
+
+def digest_bytes(data: bytes) -> str:
+    """SHA-256 in hexadecimal.
+
+    >>> digest_bytes(b"")[:12]
+    'e3b0c44298fc'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def folder_aside(parent: Path) -> Iterator[Path]:
+    """An empty folder under parent that no reader looks at; removed at the end if still there.
+
+    Fill it, then hand it to `publish`.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    aside = parent / f"{ASIDE}{uuid.uuid4().hex}"
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def publish(aside: Path, final: Path) -> None:
+    """Flush a finished folder to disk and give it its name, in one step.
+
+    Raises:
+        FileExistsError: if final is there already; what is published never changes.
+    """
+    for path in sorted(aside.rglob("*")):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        else:
+            sync_folder(path)
+    if final.exists():
+        raise FileExistsError(f"{final} is there already")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside.rename(final)
+    sync_folder(final.parent)
+
+
+def clear_aside(parent: Path) -> None:
+    """Remove what killed writers left under parent. Call it only where no other writer can be."""
+    for leftover in parent.glob(f"{ASIDE}*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to disk, where the system can do that (Windows cannot)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _ends_line(file: Any, end: int) -> bool:
+    file.seek(end - 1)
+    return bool(file.read(1) == b"\n")
+
+
+def _last_newline(path: Path) -> int:
+    return path.read_bytes().rfind(b"\n") + 1

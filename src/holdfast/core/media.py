@@ -1,0 +1,27 @@
+"""Which file names hold which modality."""
+
+from pathlib import PurePath
+from typing import Literal
+
+Modality = Literal["image", "text", "audio"]
+Task = Literal["single", "multi"]
+"""One label a sample, or any number of them."""
+
+_SUFFIXES: dict[Modality, tuple[str, ...]] = {
+    "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+    "audio": (".wav", ".flac", ".ogg", ".oga", ".mp3"),
+    "text": (".txt", ".md"),
+}
+
+
+def modality_of(name: str) -> Modality | None:
+    """The modality that a file's name speaks of, or None.
+
+    >>> modality_of("Redwing (2).OGG")
+    'audio'
+    """
+    suffix = PurePath(name).suffix.lower()
+    for modality, suffixes in _SUFFIXES.items():
+        if suffix in suffixes:
+            return modality
+    return None

@@ -1,0 +1,57 @@
+"""The workspace: the one folder that holds datasets, runs and models."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS = "holdfast.yaml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where things are. Nothing is made on disk until something is written.
+
+    >>> Workspace(Path("w")).runs.as_posix()
+    'w/runs'
+    """
+
+    home: Path
+
+    @property
+    def datasets(self) -> Path:
+        """One folder per dataset."""
+        return self.home / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run."""
+        return self.home / "runs"
+
+    @property
+    def models(self) -> Path:
+        """The registry: one folder per model name."""
+        return self.home / "models"
+
+    @property
+    def settings(self) -> Path | None:
+        """The workspace's own settings file, if it has one."""
+        path = self.home / SETTINGS
+        return path if path.is_file() else None
+
+
+def find_workspace(home: str | Path | None = None, *, start: Path | None = None) -> Workspace:
+    """The workspace in use: `home`, else HOLDFAST_HOME, else the nearest folder upwards that has
+    a `holdfast.yaml`, else `./.holdfast`.
+
+    Args:
+        home: what `--home` says.
+        start: where to look from; the current folder by default.
+    """
+    start = start or Path.cwd()
+    chosen = home or os.environ.get("HOLDFAST_HOME")
+    if chosen:
+        return Workspace(Path(chosen).expanduser().resolve())
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS).is_file():
+            return Workspace(folder.resolve())
+    return Workspace((start / ".holdfast").resolve())

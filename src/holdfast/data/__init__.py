@@ -1,0 +1,1 @@
+"""Datasets: names with immutable versions in tar shards and Parquet files."""

@@ -1,0 +1,1 @@
+"""Deployment: comes with a later issue; its place in the layers is kept."""

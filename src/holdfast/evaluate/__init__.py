@@ -1,0 +1,1 @@
+"""The numbers, their intervals, and what they are compared with."""

@@ -1,0 +1,1 @@
+"""From the bytes of a sample to the array that the graph takes."""

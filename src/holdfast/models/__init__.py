@@ -1,0 +1,1 @@
+"""Networks that train from scratch on a CPU, and their catalog."""

@@ -1,0 +1,1 @@
+"""Versions, aliases behind gates, and an audit log, in plain files."""

@@ -1,0 +1,1 @@
+"""Predictions: the engine, and the HTTP API over it."""

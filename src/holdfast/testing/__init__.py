@@ -1,0 +1,1 @@
+"""Small real data sets and bundles, made on the spot, for tests and demos."""

@@ -1,0 +1,1 @@
+"""Runs: folders of plain files that can be read while they grow."""
