@@ -1,5 +1,32 @@
 """The command line: parse, call one function in `workflows`, print."""
 
+import sys
+
+_EXTRAS = {
+    "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
+    "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),
+}
+
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line: exit code 0 done, 1 the user can mend it, 2 wrong usage, 130 interrupted."""
+    from holdfast.cli.app import app
+    from holdfast.cli.show import complain
+    from holdfast.core.errors import HoldfastError
+
+    try:
+        app()
+    except HoldfastError as error:
+        complain(error.message, error.hint)
+    except ModuleNotFoundError as error:
+        extra = next(
+            (name for name, roots in _EXTRAS.items() if (error.name or "").split(".")[0] in roots), None
+        )
+        if extra is None:
+            raise
+        complain(f"this needs the package {error.name!r}", f"pip install 'holdfast[{extra}]'")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `holdfast data list | head` is no mistake
+        sys.stderr.close()
+        sys.exit(0)

@@ -219,9 +219,9 @@ def _settings_of(parents: Sequence[str], detail: ErrorDetails) -> list[str]:
 
 
 def _model_in(annotation: Any, chosen: Sequence[Any]) -> type[BaseModel]:
-    if get_origin(annotation) not in (Union, UnionType):
-        return annotation  # type: ignore[no-any-return]
-    members = get_args(annotation)
+    members: list[type[BaseModel]] = [annotation]
+    if get_origin(annotation) in (Union, UnionType):
+        members = list(get_args(annotation))
     return next(
         (m for m in members if chosen and m.model_fields["modality"].default == chosen[0]), members[0]
     )

@@ -169,7 +169,10 @@ class TrainConfig(Settings):
     sampler: Literal["shuffle", "weighted"] = "shuffle"
     """`weighted` draws each label equally often."""
     monitor: Literal["auto", "loss", "accuracy", "macro_f1", "average_precision"] = "auto"
-    """The validation metric that picks the best checkpoint; auto: macro_f1, or average_precision for many labels."""
+    """The validation metric that picks the best checkpoint.
+
+    auto: macro_f1, or average_precision for many labels.
+    """
     patience: Annotated[int, Ge(0)] = 0
     """Epochs without a better checkpoint before training stops early; 0 never stops early."""
     max_minutes: Positive | None = None

@@ -64,7 +64,7 @@ def write_texts(path: Path, *, per_class: int = 40, seed: int = 0) -> Path:
 
 
 def write_attributes(folder: Path, *, samples: int = 60, size: int = 32, seed: int = 0) -> Path:
-    """Pictures under images/ and attributes.csv with a column of 0 or 1 for each of three colours, and a group."""
+    """Pictures under images/ and attributes.csv: a 0/1 column for each of three colours, and a group."""
     from PIL import Image
 
     rng = np.random.default_rng(seed)

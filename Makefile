@@ -1,0 +1,49 @@
+# `make` alone lists what there is.
+PYTHON ?= python3
+PIP_FLAGS ?=
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all bench faults systems pins clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed ## create .venv and install everything, with pinned versions
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[train,serve,dev]'
+	@touch $@
+
+demo: .venv/installed ## the main job on real data: digits, from files to a served prediction
+	$(BIN)/python -m holdfast.testing.demo
+
+test: .venv/installed ## lint, types, import contracts, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not slow"
+
+test-all: .venv/installed ## the same, with the slow tests
+	$(BIN)/pytest
+
+bench: .venv/installed ## one table of ratios, measured in one run
+	$(BIN)/python -m benchmarks
+
+faults: .venv/installed ## kill -9 at 20 random moments of data add, train and models promote
+	$(BIN)/python -m benchmarks.faults
+
+systems: .venv/installed ## the five systems on the real data in DATA (default ../shared/data)
+	$(BIN)/python -m benchmarks.systems $(DATA)
+
+pins: .venv/installed ## write constraints.txt anew from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//' > constraints.txt
+
+clean: ## remove what these targets made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis artifacts

@@ -1,0 +1,314 @@
+"""The commands. Each loads what it needs only when it runs, so that help is quick."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holdfast.cli import options as opt
+from holdfast.cli import report
+from holdfast.cli.show import show, table
+from holdfast.core.workspace import Workspace, find_workspace
+
+_HELP = "Take a classifier from a folder of labelled files to a monitored API."
+_STYLE: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
+
+app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **_STYLE)
+data_app = typer.Typer(help="Datasets: add, list, show, check.", **_STYLE)
+runs_app = typer.Typer(help="Runs: list, show.", **_STYLE)
+models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **_STYLE)
+config_app = typer.Typer(help="Settings: show.", **_STYLE)
+for _name, _app in (("data", data_app), ("runs", runs_app), ("models", models_app), ("config", config_app)):
+    app.add_typer(_app, name=_name)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Take a classifier from a folder of labelled files to a monitored API."""
+    if version:
+        from holdfast import __version__
+
+        print(f"holdfast {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    source: Annotated[str, typer.Argument(help="A folder, a table, a zip or a tar of labelled samples.")],
+    overrides: opt.Overrides = None,
+    name: opt.Name = None,
+    label: opt.Label = None,
+    group: opt.Group = None,
+    text: opt.Text = None,
+    file: opt.File = None,
+    split: opt.Split = None,
+    ignore: opt.Ignore = None,
+    test: opt.TestShare = 0.2,
+    valid: opt.ValidShare = 0.1,
+    config: opt.ConfigFile = None,
+    force: opt.Force = False,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the model afterwards.")] = True,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Take SOURCE all the way: ingest, check, train, evaluate, export, register, serve.
+
+    Example: holdfast up ./birds --group recording_id
+    """
+    from holdfast.workflows.up import up as go_up
+
+    workspace = find_workspace(home)
+    options = _source_options(label, group, text, file, split, ignore, test, valid)
+    result = go_up(
+        source,
+        workspace,
+        name=name,
+        options=options,
+        overrides=overrides or [],
+        config_file=config,
+        force=force,
+    )
+    show(result, as_json, report.up)
+    if serve:
+        _serve(result["model"], workspace, [item for item in overrides or [] if item.startswith("serve.")])
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Argument(help="A dataset, such as birds or birds@3.")],
+    overrides: opt.Overrides = None,
+    config: opt.ConfigFile = None,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Train on DATASET, export and evaluate the result, and register it.
+
+    Example: holdfast train birds optim.lr=1e-3
+    """
+    from holdfast.workflows.training import train_run
+
+    result = train_run(dataset, find_workspace(home), overrides=overrides or [], config_file=config)
+    show(result, as_json, report.training)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model, such as birds@champion.")],
+    data: Annotated[str | None, typer.Option("--data", help="A dataset version; default: its own.")] = None,
+    split: Annotated[str, typer.Option("--split", help="train, valid or test.")] = "test",
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Measure MODEL through the serving engine, beside its baselines.
+
+    Example: holdfast evaluate birds@champion --data birds@4
+    """
+    from holdfast.workflows.evaluating import evaluate_model
+
+    show(evaluate_model(model, find_workspace(home), dataset=data, split=split), as_json, report.evaluation)
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="A model, such as birds@champion.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Files or folders.")] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be given again.")] = None,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Predict the labels of FILES with MODEL.
+
+    Example: holdfast predict birds@champion song.ogg
+    """
+    from holdfast.workflows.predicting import predict as predict_files
+
+    result = predict_files(model, find_workspace(home), files=files or [], texts=text or [])
+    show(result, as_json, report.predictions)
+    if any("error" in item for item in result["predictions"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    model: Annotated[str, typer.Argument(help="A model, such as birds@champion, or a bundle's folder.")],
+    overrides: opt.Overrides = None,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Serve MODEL over HTTP, with a page to try it, until interrupted.
+
+    Example: holdfast serve birds@champion serve.port=9000
+    """
+    _serve(model, find_workspace(home), overrides or [], as_json)
+
+
+@data_app.command("add")
+def data_add(
+    source: Annotated[str, typer.Argument(help="A folder, a table, a zip or a tar of labelled samples.")],
+    name: opt.Name = None,
+    label: opt.Label = None,
+    group: opt.Group = None,
+    text: opt.Text = None,
+    file: opt.File = None,
+    split: opt.Split = None,
+    ignore: opt.Ignore = None,
+    test: opt.TestShare = 0.2,
+    valid: opt.ValidShare = 0.1,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Take SOURCE in as a version of a dataset.
+
+    Example: holdfast data add ./birds --group recording_id
+    """
+    from holdfast.workflows.datasets import data_add as add
+
+    options = _source_options(label, group, text, file, split, ignore, test, valid)
+    show(add(source, find_workspace(home), name=name, options=options), as_json, report.version)
+
+
+@data_app.command("list")
+def data_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """List the datasets."""
+    from holdfast.workflows.datasets import data_list as datasets
+
+    columns = ["name", "version", "modality", "task", "samples", "quarantined", "created"]
+    show(datasets(find_workspace(home)), as_json, lambda rows: table(rows, columns, empty="no datasets yet"))
+
+
+@data_app.command("show")
+def data_show(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """Show one version of a dataset: labels, splits, quarantine."""
+    from holdfast.workflows.datasets import data_show as facts
+
+    show(facts(ref, find_workspace(home)), as_json, report.version)
+
+
+@data_app.command("check")
+def data_check(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """Say what is wrong or doubtful with a dataset."""
+    from holdfast.workflows.datasets import data_check as check
+
+    show(check(ref, find_workspace(home)), as_json, report.findings)
+
+
+@runs_app.command("list")
+def runs_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """List the runs."""
+    from holdfast.workflows.runs import runs_list as runs
+
+    columns = ["id", "status", "dataset", "model", "seconds", "created"]
+    show(runs(find_workspace(home)), as_json, lambda rows: table(rows, columns, empty="no runs yet"))
+
+
+@runs_app.command("show")
+def runs_show(run: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """Show one run: its facts and its metrics per epoch."""
+    from holdfast.workflows.runs import runs_show as facts
+
+    show(facts(run, find_workspace(home)), as_json, report.run)
+
+
+@models_app.command("list")
+def models_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """List the models."""
+    from holdfast.workflows.models import models_list as models
+
+    show(models(find_workspace(home)), as_json, report.models)
+
+
+@models_app.command("show")
+def models_show(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """Show one model: its metrics, aliases and history."""
+    from holdfast.workflows.models import models_show as facts
+
+    show(facts(ref, find_workspace(home)), as_json, report.model)
+
+
+@models_app.command("promote")
+def models_promote(
+    ref: str,
+    alias: Annotated[str, typer.Argument()] = "champion",
+    force: opt.Force = False,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Move ALIAS to a model, if it passes the gate."""
+    from holdfast.workflows.models import models_promote as promote
+
+    show(promote(ref, find_workspace(home), alias=alias, force=force), as_json, report.promotion)
+
+
+@models_app.command("rollback")
+def models_rollback(
+    name: str,
+    alias: Annotated[str, typer.Argument()] = "champion",
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Give ALIAS back to the version that had it before."""
+    from holdfast.workflows.models import models_rollback as rollback
+
+    show(rollback(name, find_workspace(home), alias=alias), as_json, report.promotion)
+
+
+@models_app.command("verify")
+def models_verify(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
+    """Check a model's files and the audit log against their digests."""
+    from holdfast.workflows.models import models_verify as verify
+
+    result = verify(ref, find_workspace(home))
+    show(result, as_json, report.verification)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+@config_app.command("show")
+def config_show(
+    overrides: opt.Overrides = None,
+    config: opt.ConfigFile = None,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Show each setting with where it came from.
+
+    Example: holdfast config show recipe=audio optim.lr=1e-3
+    """
+    from holdfast.workflows.settings import config_show as settings
+
+    rows = settings(find_workspace(home), overrides or [], config)
+    show(rows, as_json, lambda rows: table(rows, ["key", "value", "source"]))
+
+
+def _source_options(
+    label: str | None,
+    group: str | None,
+    text: str | None,
+    file: str | None,
+    split: str | None,
+    ignore: list[str] | None,
+    test: float,
+    valid: float,
+) -> Any:
+    from holdfast.data import SourceOptions
+
+    labels = tuple(part.strip() for part in label.split(",")) if label and "," in label else label
+    return SourceOptions(
+        label=labels,
+        group=group,
+        text=text,
+        file=file,
+        split=split,
+        ignore=tuple(ignore or ()),
+        test_share=test,
+        valid_share=valid,
+    )
+
+
+def _serve(model: str, workspace: Workspace, overrides: list[str], as_json: bool = False) -> None:
+    from holdfast.workflows.serving import serve_model
+
+    def announce(url: str) -> None:
+        show({"model": model, "url": url}, as_json, lambda it: f"{it['model']} is served at {it['url']}")
+
+    serve_model(model, workspace, overrides=overrides, on_ready=announce)

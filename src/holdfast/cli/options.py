@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Home = Annotated[
+    Path | None, typer.Option("--home", help="The workspace; default: HOLDFAST_HOME, else the nearest one.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as optim.lr=3e-4.")
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings.")]
+Force = Annotated[bool, typer.Option("--force", help="Move the alias even where the gate says no.")]
+Name = Annotated[str | None, typer.Option("--name", help="Of the dataset; default: the source's name.")]
+Label = Annotated[
+    str | None, typer.Option("--label", help="The label column, or several with commas between.")
+]
+Group = Annotated[str | None, typer.Option("--group", help="The column whose values never cross splits.")]
+Text = Annotated[str | None, typer.Option("--text", help="The column that holds the text.")]
+File = Annotated[str | None, typer.Option("--file", help="The column that holds file names.")]
+Split = Annotated[str | None, typer.Option("--split", help="The column that holds train, valid or test.")]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", help="A file or column to leave out; may be given again.")
+]
+TestShare = Annotated[float, typer.Option("--test", help="Share of the samples to test on.")]
+ValidShare = Annotated[float, typer.Option("--valid", help="Share of the samples to validate on.")]

@@ -1,0 +1,152 @@
+"""Results in words: what a person at a terminal reads instead of JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from holdfast.cli.show import cell, interval, table
+
+_MARKS = {"error": "✗", "warning": "!", "info": "·"}
+
+
+def up(result: Mapping[str, Any]) -> str:
+    """The outcome of the whole road."""
+    return "\n".join([*_findings(result["findings"]), training(result), *_gate(result)])
+
+
+def training(result: Mapping[str, Any]) -> str:
+    """The outcome of a training: the data, the numbers beside their baselines, parity."""
+    data, parity = result["dataset"], result["parity"]
+    lines = [
+        f"dataset   {data['name']}@{data['version']}  {data['samples']} samples, "
+        f"{data['quarantined']} quarantined, fingerprint {data['fingerprint'][:12]}",
+        f"run       {result['run']}",
+        f"model     {result['model']}",
+        *_metrics(result),
+        f"parity    largest difference {parity['max_difference']:.1e}, "
+        f"equal labels {parity['equal_labels']:.1%} of {parity['samples']}",
+        f"took      {result['seconds']:.0f} s",
+    ]
+    return "\n".join(lines)
+
+
+def evaluation(result: Mapping[str, Any]) -> str:
+    """Metrics beside baselines, then each label."""
+    head = f"{result['model']} on {result['split']} of {result['dataset']}"
+    columns = ["label", "precision", "recall", "f1", "average_precision", "auroc", "support"]
+    return "\n".join([head, *_metrics(result), "", table(result["per_class"], columns)])
+
+
+def predictions(result: Mapping[str, Any]) -> str:
+    """A line per sample: its labels and how sure they are, or what is wrong with it."""
+    lines = []
+    for item in result["predictions"]:
+        if "error" in item:
+            lines.append(f"{item['name']}: error: {item['error']}")
+            continue
+        chosen = [f"{label} {item['probabilities'][label]:.1%}" for label in item["labels"]]
+        lines.append(f"{item['name']}: {', '.join(chosen) or 'no label'}")
+    return "\n".join(lines)
+
+
+def version(result: Mapping[str, Any]) -> str:
+    """A dataset version: its facts, its labels, what was said aloud, what was quarantined."""
+    splits = ", ".join(f"{name} {count}" for name, count in result["splits"].items())
+    lines = [
+        f"{result['name']}@{result['version']}  {result['modality']}, {result['task']} label"
+        + ("s" if result["task"] == "multi" else ""),
+        f"fingerprint  {result['fingerprint']}",
+        f"samples      {result['samples']} in {result['groups']} groups ({splits})",
+        f"quarantined  {result['quarantined']}",
+        f"twins        {result['twins']} held-out samples whose exact bytes are in training",
+        f"labels       {len(result['labels'])}",
+    ]
+    if "counts" in result:
+        rows = [{"label": label, **counts} for label, counts in result["counts"].items()]
+        lines += ["", table(rows, ["label", "train", "valid", "test"])]
+    lines += [f"! {note}" for note in result["notes"]]
+    lines += [f"✗ {item['name']}: {item['reason']}" for item in result.get("quarantine", [])]
+    return "\n".join(lines)
+
+
+def findings(result: Mapping[str, Any]) -> str:
+    """What `data check` found."""
+    lines = _findings(result["findings"])
+    return "\n".join([f"{result['dataset']}@{result['version']}", *(lines or ["nothing found"])])
+
+
+def run(result: Mapping[str, Any]) -> str:
+    """A run's facts and the metrics of each epoch."""
+    facts = [f"{key:12} {cell(value)}" for key, value in result.items() if _is_short(value)]
+    history = [row for row in result["history"] if "epoch" in row]
+    columns = list(dict.fromkeys(key for row in history for key in row if key != "time"))
+    return "\n".join([*facts, "", table(history, columns, empty="no epoch yet")])
+
+
+def models(rows: list[Mapping[str, Any]]) -> str:
+    """A line per model version."""
+    columns = ["ref", "aliases", "headline", "value", "dataset", "run", "created"]
+    return table(rows, columns, empty="no models yet")
+
+
+def model(result: Mapping[str, Any]) -> str:
+    """A model's facts and its history."""
+    facts = [f"{key:12} {cell(value)}" for key, value in result.items() if _is_short(value)]
+    columns = ["time", "actor", "event", "alias", "version", "previous", "forced"]
+    return "\n".join([*facts, "", table(result["audit"], columns)])
+
+
+def promotion(result: Mapping[str, Any]) -> str:
+    """Where an alias points now."""
+    before = f" (before: {result['previous']})" if result.get("previous") else ""
+    forced = [f"! forced although {reason}" for reason in result["reasons"]] if result.get("forced") else []
+    return "\n".join([f"{result['alias']} is {result['ref']}{before}", *forced])
+
+
+def verification(result: Mapping[str, Any]) -> str:
+    """Whether a model is as it was written."""
+    if result["ok"]:
+        return f"{result['model']} is whole"
+    return "\n".join([f"{result['model']} is damaged:", *(f"✗ {problem}" for problem in result["problems"])])
+
+
+def _metrics(result: Mapping[str, Any]) -> list[str]:
+    columns = {"metric": result["metrics"], **result["baselines"]}
+    rows = []
+    for name, metric in result["metrics"].items():
+        row = {"metric": f"{name} *" if name == result["headline"] else name, "model": interval(metric)}
+        row |= {beside: interval(columns[beside].get(name, {})) for beside in result["baselines"]}
+        rows.append(row)
+    lines = ["", table(rows, ["metric", "model", *result["baselines"]]), "", "* the headline"]
+    if result.get("left_out_twins"):
+        full = result["metrics_with_twins"][result["headline"]]
+        lines.append(
+            f"! {result['left_out_twins']} samples with an exact twin in training are left out; "
+            f"with them {result['headline']} is {interval(full)}"
+        )
+    beats = result.get("beats") or {}
+    lines += [f"! the model does not beat the {name} baseline" for name, won in beats.items() if won is False]
+    gap = result.get("calibration") or {}
+    if gap.get("before") is not None:
+        lines.append(
+            f"calibration error {gap['before']:.3f} before, {gap['after']:.3f} after temperature scaling"
+        )
+    return lines
+
+
+def _findings(found: list[Mapping[str, Any]]) -> list[str]:
+    return [f"{_MARKS.get(item['level'], '·')} {item['title']}: {item['detail']}" for item in found]
+
+
+def _gate(result: Mapping[str, Any]) -> list[str]:
+    gate = result["gate"]
+    if gate["promoted"]:
+        how = " (forced)" if gate["forced"] else ""
+        return [f"{gate['alias']}  is now {result['model']}{how}"]
+    return [
+        f"! {gate['alias']} did not move to {result['model']}:",
+        *(f"  {reason}" for reason in gate["reasons"]),
+    ]
+
+
+def _is_short(value: Any) -> bool:
+    return value is None or (isinstance(value, str | int | float | bool | list) and len(cell(value)) < 200)

@@ -1,0 +1,132 @@
+"""From a trained network to a sealed bundle: export, calibrate, measure through the engine, seal."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from holdfast.bundle import Bundle, Manifest, open_bundle, seal, write_card, write_reference
+from holdfast.config import Config
+from holdfast.core.files import folder_aside, publish, write_bytes, write_json, write_text
+from holdfast.core.progress import say
+from holdfast.data import Version
+from holdfast.evaluate import apply_temperature, choose_thresholds, fit_temperature, parity
+from holdfast.export import export_onnx, set_temperature, torch_probabilities
+from holdfast.modality import Preparation
+from holdfast.models import Classifier
+from holdfast.serve.engine import Engine
+from holdfast.tracking import Run
+from holdfast.workflows.scoring import Scored, baselines, logits_of, report, score, uncalibrated
+
+
+def make_bundle(
+    run: Run,
+    config: Config,
+    version: Version,
+    preparation: Preparation,
+    tokenizer: bytes | None,
+    model: Classifier,
+) -> Path:
+    """Write the run's bundle, whole or not at all, and give its folder; if it is there, leave it.
+
+    The temperature and the thresholds are fitted on the validation split. Every number in the
+    bundle is what the serving engine answered when it ran this very graph.
+    """
+    final = run.folder / "bundle"
+    if final.exists():
+        return final
+    task = version.info.task
+    with folder_aside(run.folder) as aside:
+        if tokenizer is not None:
+            write_bytes(aside / "tokenizer.json", tokenizer)
+        example = preparation.collate([preparation.decode(version.read(0))[0]] * 2)
+        say("export the graph")
+        export_onnx(model, aside / "model.onnx", example=example, task=task)
+        manifest = seal(aside, _draft(run, config, version))
+        temperature, thresholds = _calibrate(aside, config, version)
+        set_temperature(aside / "model.onnx", temperature)
+        manifest = seal(aside, manifest.model_copy(update={"thresholds": thresholds}))
+        scored = score(_engine(open_bundle(aside), config), version, "test")
+        say("compare with baselines")
+        evaluation = report(
+            version,
+            scored,
+            thresholds=thresholds,
+            config=config.evaluate,
+            beside=baselines(version, preparation, config.evaluate, config.prepare, seed=config.train.seed),
+            before=uncalibrated(scored, temperature, task),
+            seed=config.train.seed,
+        )
+        evaluation["calibration"]["temperature"] = temperature
+        shown = parity(
+            _from_torch(model, version, preparation, scored, temperature),
+            scored.probabilities,
+            task,
+            None if thresholds is None else np.array(thresholds),
+        )
+        manifest = manifest.model_copy(update={"metrics": evaluation["metrics"], "parity": shown})
+        write_json(aside / "evaluation.json", evaluation)
+        write_reference(
+            aside / "reference.npz",
+            probabilities=scored.probabilities,
+            embeddings=scored.embeddings,
+            targets=version.targets[scored.indices],
+        )
+        write_text(aside / "CARD.md", write_card(manifest, evaluation, version.info.splits))
+        seal(aside, manifest)
+        publish(aside, final)
+    return final
+
+
+def _draft(run: Run, config: Config, version: Version) -> Manifest:
+    environment = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
+    git = environment.get("git") or {}
+    return Manifest(
+        task=version.info.task,
+        modality=version.info.modality,
+        labels=list(version.info.labels),
+        prepare=config.prepare,
+        provenance={
+            "run": run.id,
+            "dataset": version.info.name,
+            "version": version.info.version,
+            "fingerprint": version.info.fingerprint,
+            "git_commit": git.get("commit"),
+            "diff_digest": git.get("diff_digest"),
+            "environment_digest": environment.get("digest"),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def _calibrate(aside: Path, config: Config, version: Version) -> tuple[float, list[float] | None]:
+    """The temperature and, for many labels, the thresholds that fit the validation split."""
+    task, labels = version.info.task, len(version.info.labels)
+    if not len(version.indices("valid")):
+        return 1.0, [0.5] * labels if task == "multi" else None
+    valid = score(_engine(open_bundle(aside), config), version, "valid")
+    targets = version.targets[valid.indices]
+    logits = logits_of(valid.parts, task)
+    temperature = fit_temperature(logits, valid.part_of, targets, task)
+    if task == "single":
+        return temperature, None
+    each = apply_temperature(logits, temperature, task)
+    pooled = np.stack([each[valid.part_of == i].mean(axis=0) for i in range(len(targets))])
+    return temperature, [float(value) for value in choose_thresholds(pooled, targets)]
+
+
+def _from_torch(
+    model: Classifier, version: Version, preparation: Preparation, scored: Scored, temperature: float
+) -> np.ndarray:
+    """The training code's own answer for the scored samples; shape (n, labels)."""
+    answers = []
+    for row in scored.indices:
+        parts = preparation.decode(version.read(int(row)))
+        batch = preparation.collate(list(parts))
+        answers.append(torch_probabilities(model, batch, temperature, version.info.task).mean(axis=0))
+    return np.stack(answers)
+
+
+def _engine(bundle: Bundle, config: Config) -> Engine:
+    return Engine(bundle, threads=config.serve.threads, batch=config.serve.batch)

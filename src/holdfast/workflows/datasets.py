@@ -1,0 +1,61 @@
+"""What can be done with datasets: add, list, show, check."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from holdfast.core.refs import check_name, name_from, parse_ref
+from holdfast.core.workspace import Workspace
+from holdfast.data import SourceOptions, check, ingest, list_datasets, open_version, read_quarantine
+from holdfast.modality import probe
+
+
+def data_add(
+    source: str | Path, workspace: Workspace, *, name: str | None = None, options: SourceOptions | None = None
+) -> dict[str, Any]:
+    """Take a source in as a version of a dataset; the same content again is the same version.
+
+    Args:
+        source: a folder, a table, a zip or a tar.
+        name: of the dataset; made from the source's name by default.
+        options: what settles an ambiguous source, and the shares of the splits.
+
+    Raises:
+        DataError: if the source is ambiguous, empty, or holds nothing that can be decoded.
+    """
+    name = check_name(name) if name else name_from(Path(source).resolve().name.split(".")[0])
+    info = ingest(source, workspace.datasets, name, options=options or SourceOptions(), probe=probe)
+    return {"ref": f"{info.name}@{info.version}", **asdict(info)}
+
+
+def data_list(workspace: Workspace) -> list[dict[str, Any]]:
+    """The latest version of every dataset."""
+    return [asdict(info) for info in list_datasets(workspace.datasets)]
+
+
+def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
+    """All that is known of one version: its facts, its samples per label and split, its quarantine."""
+    with open_version(workspace.datasets, parse_ref(ref)) as version:
+        counts = {
+            label: {split: int(mask.sum()) for split, mask in _per_split(version, index)}
+            for index, label in enumerate(version.info.labels)
+        }
+        quarantine = [asdict(item) for item in read_quarantine(workspace.datasets, parse_ref(ref))]
+        return {**asdict(version.info), "counts": counts, "quarantine": quarantine}
+
+
+def data_check(ref: str, workspace: Workspace) -> dict[str, Any]:
+    """What is wrong or doubtful with one version."""
+    with open_version(workspace.datasets, parse_ref(ref)) as version:
+        findings = [asdict(finding) for finding in check(version)]
+        return {
+            "dataset": version.info.name,
+            "version": version.info.version,
+            "fingerprint": version.info.fingerprint,
+            "findings": findings,
+        }
+
+
+def _per_split(version: Any, label: int) -> list[tuple[str, Any]]:
+    has = version.targets[:, label] == 1 if version.targets.ndim == 2 else version.targets == label
+    return [(split, has & (version.splits == split)) for split in ("train", "valid", "test")]

@@ -1,0 +1,50 @@
+"""Serve a registered model, or a bundle in a folder, over HTTP. Needs neither torch nor pyarrow."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from holdfast.bundle import Bundle, open_bundle
+from holdfast.config import load_config
+from holdfast.config.schema import ServeConfig
+from holdfast.core.refs import parse_ref
+from holdfast.core.workspace import Workspace
+from holdfast.registry import Registry
+
+
+def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
+    """The bundle that a reference, or the path of a bundle's folder, speaks of; and what to call it."""
+    folder = Path(ref)
+    if (folder / "manifest.json").is_file():
+        return folder.resolve().name, open_bundle(folder)
+    registry, parsed = Registry(workspace.models), parse_ref(ref)
+    resolved = registry.resolve(parsed)
+    return str(resolved), open_bundle(registry.path(resolved))
+
+
+def serve_config(workspace: Workspace, overrides: Sequence[str] = ()) -> ServeConfig:
+    """The settings of serving: defaults, the workspace's file, overrides."""
+    files = [workspace.settings] if workspace.settings else []
+    return load_config(overrides, files=files).config.serve
+
+
+def serve_model(
+    ref: str,
+    workspace: Workspace,
+    *,
+    overrides: Sequence[str] = (),
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        ref: a reference, such as `birds@champion`, or the path of a bundle's folder.
+        overrides: settings, such as `serve.port=9000`.
+        on_ready: called with the address once requests are answered.
+    """
+    from holdfast.serve.app import create_app, run_server
+    from holdfast.serve.engine import Engine
+
+    name, bundle = find_bundle(ref, workspace)
+    config = serve_config(workspace, overrides)
+    engine = Engine(bundle, threads=config.threads, batch=config.batch)
+    run_server(create_app(engine, config, ref=name), config, on_ready)

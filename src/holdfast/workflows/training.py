@@ -1,0 +1,171 @@
+"""From a dataset version to a registered model: train, export, evaluate, register."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from holdfast import __version__
+from holdfast.bundle import open_bundle
+from holdfast.config import Config, load_config
+from holdfast.core.errors import ConfigError, DataError
+from holdfast.core.files import digest_bytes, write_bytes
+from holdfast.core.refs import parse_ref
+from holdfast.core.workspace import Workspace
+from holdfast.data import Version, open_version
+from holdfast.modality import learn_tokenizer, prepare
+from holdfast.registry import Registry
+from holdfast.tracking import Run, open_run
+from holdfast.train import fit, load_best
+from holdfast.workflows.bundling import make_bundle
+
+
+def train_run(
+    dataset: str,
+    workspace: Workspace,
+    *,
+    overrides: Sequence[str] = (),
+    config_file: Path | None = None,
+) -> dict[str, Any]:
+    """Train on a dataset version, export and evaluate the result, and register it as a new model version.
+
+    A run of the same configuration, data and code that was cut short is taken up where it stood.
+
+    Args:
+        dataset: a reference, such as `birds` or `birds@3`.
+        overrides: settings in Hydra's grammar.
+        config_file: a YAML file of settings, below the overrides and above the workspace's own.
+
+    Raises:
+        ConfigError: if the settings are wrong, or are for another modality.
+        DataError: if a split that is needed holds nothing.
+        RefError: if there is no such dataset version.
+    """
+    began = time.monotonic()
+    with open_version(workspace.datasets, parse_ref(dataset)) as version:
+        config = config_for(version, workspace, overrides, config_file)
+        _needs_samples(version)
+        run = open_run(
+            workspace.runs,
+            name=version.info.name,
+            key=_key(config, version),
+            details=_details(config, version),
+        )
+        try:
+            bundle = _train_and_export(run, config, version)
+            number = Registry(workspace.models).register(version.info.name, bundle, run=run.id)
+            model = f"{version.info.name}@{number}"
+            evaluation = open_bundle(bundle).evaluation or {}
+            run.finish(model=model, metrics=evaluation["metrics"], headline=evaluation["headline"])
+        except BaseException as error:
+            if isinstance(error, Exception):  # what is interrupted can be taken up again
+                run.fail(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            run.close()
+        return {
+            **summary(version, bundle),
+            "run": run.id,
+            "model": model,
+            "seconds": time.monotonic() - began,
+        }
+
+
+def config_for(
+    version: Version, workspace: Workspace, overrides: Sequence[str], config_file: Path | None
+) -> Config:
+    """The configuration for a dataset version: its modality's recipe unless another one is named."""
+    files = [path for path in (workspace.settings, config_file) if path]
+    config = load_config(overrides, recipe=version.info.modality, files=files).config
+    if config.prepare.modality != version.info.modality:
+        raise ConfigError(
+            f"recipe {config.recipe!r} is for {config.prepare.modality}, "
+            f"but {version.info.name} holds {version.info.modality}",
+            hint=f"leave the recipe out, or write recipe={version.info.modality}",
+        )
+    return config
+
+
+def summary(version: Version, bundle: Path) -> dict[str, Any]:
+    """What a program wants to know of a training: the data, the numbers, what they are compared with."""
+    opened = open_bundle(bundle)
+    evaluation = opened.evaluation or {}
+    info = version.info
+    return {
+        "dataset": {
+            "name": info.name,
+            "version": info.version,
+            "fingerprint": info.fingerprint,
+            "samples": info.samples,
+            "quarantined": info.quarantined,
+        },
+        "headline": evaluation["headline"],
+        "metrics": evaluation["metrics"],
+        "metrics_with_twins": evaluation.get("metrics_with_twins"),
+        "baselines": evaluation["baselines"],
+        "beats": evaluation.get("beats"),
+        "calibration": evaluation.get("calibration"),
+        "samples": evaluation["samples"],
+        "left_out_twins": evaluation.get("left_out_twins", 0),
+        "parity": opened.manifest.parity,
+    }
+
+
+def _train_and_export(run: Run, config: Config, version: Version) -> Path:
+    tokenizer = _tokenizer(run, config, version)
+    preparation = prepare(config.prepare, tokenizer)
+    fit(config, version, preparation, run)
+    model = load_best(run.folder, config, version, preparation)
+    return make_bundle(run, config, version, preparation, tokenizer, model)
+
+
+def _tokenizer(run: Run, config: Config, version: Version) -> bytes | None:
+    if config.prepare.modality != "text":
+        return None
+    if config.prepare.tokenizer:
+        try:
+            return Path(config.prepare.tokenizer).read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"prepare.tokenizer: cannot read {config.prepare.tokenizer!r} ({error.strerror})",
+                hint="give the path of a tokenizer.json, or leave it out to learn one",
+            ) from None
+    kept = run.folder / "tokenizer.json"
+    if not kept.exists():
+        texts = (version.read(int(index)).decode("utf-8", "replace") for index in version.indices("train"))
+        write_bytes(kept, learn_tokenizer(texts, config.prepare.vocab))
+    return kept.read_bytes()
+
+
+def _needs_samples(version: Version) -> None:
+    missing = [
+        split for split in ("train", "test") if not len(version.indices(split, headline=split == "test"))
+    ]
+    if missing:
+        raise DataError(
+            f"{version.info.name}@{version.info.version} has no samples to {' or '.join(missing)} with",
+            hint="add more samples: each class needs at least two groups of them",
+        )
+
+
+def _key(config: Config, version: Version) -> str:
+    """Same key, same weights: what a run that was cut short must share with the one that takes it up."""
+    serving = {"serve", "gate"}
+    parts = {
+        "config": config.model_dump(exclude=serving),
+        "fingerprint": version.info.fingerprint,
+        "dataset": version.info.name,
+        "threads": config.device.threads or os.cpu_count(),
+        "holdfast": __version__,
+    }
+    return digest_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def _details(config: Config, version: Version) -> dict[str, Any]:
+    return {
+        "config": config.model_dump(),
+        "dataset": f"{version.info.name}@{version.info.version}",
+        "fingerprint": version.info.fingerprint,
+    }
