@@ -1,1 +1,35 @@
 """Datasets: names with immutable versions in tar shards and Parquet files."""
+
+from holdfast.data.check import Finding, check
+from holdfast.data.ingest import Probe, ingest
+from holdfast.data.plan import SPLITS, Quarantined, SourceOptions
+from holdfast.data.version import (
+    Version,
+    VersionInfo,
+    find_version,
+    fingerprint,
+    list_datasets,
+    open_version,
+    read_info,
+    read_quarantine,
+    versions_of,
+)
+
+__all__ = [
+    "SPLITS",
+    "Finding",
+    "Probe",
+    "Quarantined",
+    "SourceOptions",
+    "Version",
+    "VersionInfo",
+    "check",
+    "find_version",
+    "fingerprint",
+    "ingest",
+    "list_datasets",
+    "open_version",
+    "read_info",
+    "read_quarantine",
+    "versions_of",
+]

@@ -1,1 +1,25 @@
 """The numbers, their intervals, and what they are compared with."""
+
+from holdfast.evaluate.baselines import majority, simple
+from holdfast.evaluate.bootstrap import intervals
+from holdfast.evaluate.calibration import apply_temperature, calibration_error, fit_temperature
+from holdfast.evaluate.decision import labels_of
+from holdfast.evaluate.metrics import HEADLINE, measure
+from holdfast.evaluate.parity import parity
+from holdfast.evaluate.report import evaluate
+from holdfast.evaluate.thresholds import choose_thresholds
+
+__all__ = [
+    "HEADLINE",
+    "apply_temperature",
+    "calibration_error",
+    "choose_thresholds",
+    "evaluate",
+    "fit_temperature",
+    "intervals",
+    "labels_of",
+    "majority",
+    "measure",
+    "parity",
+    "simple",
+]

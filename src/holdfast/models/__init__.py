@@ -1,1 +1,6 @@
-"""Networks that train from scratch on a CPU, and their catalog."""
+"""Networks that learn from scratch on a CPU: a front that makes features, a body, a head for the labels."""
+
+from holdfast.models.catalog import CATALOG, build
+from holdfast.models.classifier import Classifier
+
+__all__ = ["CATALOG", "Classifier", "build"]

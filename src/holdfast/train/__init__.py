@@ -1,1 +1,5 @@
-"""The training loop, plain and whole."""
+"""Training: from a dataset version to the weights that did best on its validation split."""
+
+from holdfast.train.loop import Fit, fit, load_best
+
+__all__ = ["Fit", "fit", "load_best"]

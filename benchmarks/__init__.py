@@ -1,0 +1,1 @@
+"""Measurements: ratios, fault counts, and the five systems on real data."""

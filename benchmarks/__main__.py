@@ -1,0 +1,24 @@
+"""One table of ratios, all measured in this one run: `make bench`.
+
+Ratios, because machines differ and are shared: each row compares two things that ran in turn.
+"""
+
+import importlib
+import os
+
+from holdfast.cli.show import table
+
+_BENCHMARKS = ("help", "train_step", "serving")
+
+
+def main() -> None:
+    rows = []
+    for name in _BENCHMARKS:
+        for title, ratio, limit in importlib.import_module(f"benchmarks.{name}").main():
+            rows.append({"measured": title, "ratio": round(ratio, 3), "limit": limit})
+    print(table(rows, ["measured", "ratio", "limit"]))
+    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "")
+
+
+if __name__ == "__main__":
+    main()

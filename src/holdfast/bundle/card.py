@@ -1,0 +1,163 @@
+"""The model card: a page in Markdown made from facts of the manifest and the evaluation, and no others."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.bundle.manifest import Manifest
+
+_FEW = 30
+_TITLES = {"majority": "majority", "simple": "simple features"}
+
+
+def write_card(manifest: Manifest, evaluation: Mapping[str, Any], splits: Mapping[str, int]) -> str:
+    """The card of a model; what is not known is left out.
+
+    Args:
+        evaluation: the report of `holdfast.evaluate.evaluate` on the held-out split.
+        splits: the number of samples in each split of the dataset.
+    """
+    sections = [
+        _title(manifest),
+        _section("Data", _data(manifest, evaluation, splits)),
+        _section("Results on held-out data", [_results(evaluation), *_notes(evaluation)]),
+        _section("Per label", [_per_label(evaluation.get("per_class") or [])]),
+        _section("Limits", _limits(manifest, evaluation)),
+        _section("Provenance", [_provenance(manifest)]),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _title(manifest: Manifest) -> str:
+    kind = {"image": "pictures", "audio": "sounds", "text": "texts"}[manifest.modality]
+    gives = "one label" if manifest.task == "single" else "any number of labels"
+    name = _escape(str(manifest.provenance.get("dataset", "model")))
+    labels = ", ".join(_escape(label) for label in manifest.labels)
+    return f"# {name}\n\nGives {kind} {gives} out of {len(manifest.labels)}: {labels}."
+
+
+def _section(title: str, blocks: Sequence[str]) -> str:
+    filled = [block for block in blocks if block]
+    return "\n\n".join([f"## {title}", *filled]) if filled else ""
+
+
+def _data(manifest: Manifest, evaluation: Mapping[str, Any], splits: Mapping[str, int]) -> list[str]:
+    origin = manifest.provenance
+    lines = (
+        [f"- samples: {', '.join(f'{count} {split}' for split, count in splits.items())}"] if splits else []
+    )
+    if "dataset" in origin and "version" in origin:
+        lines.insert(0, f"- dataset: {_escape(str(origin['dataset']))}@{origin['version']}")
+    if origin.get("fingerprint"):
+        lines.append(f"- fingerprint: `{origin['fingerprint']}`")
+    if evaluation.get("samples"):
+        lines.append(f"- measured on: {evaluation['samples']} held-out samples")
+    twins = evaluation.get("left_out_twins")
+    if twins:
+        lines.append(f"- left out of the results: {twins} held-out samples whose exact copy is in training")
+    return ["\n".join(lines)]
+
+
+def _results(evaluation: Mapping[str, Any]) -> str:
+    metrics, baselines = evaluation.get("metrics") or {}, evaluation.get("baselines") or {}
+    with_twins = evaluation.get("metrics_with_twins")
+    columns = {"model": metrics}
+    columns |= {_TITLES.get(name, _escape(name)): found for name, found in baselines.items()}
+    columns |= {"model, with copies": with_twins} if with_twins else {}
+    rows = [
+        [f"**{name}**" if name == evaluation.get("headline") else name]
+        + [_interval(column.get(name)) for column in columns.values()]
+        for name in metrics
+    ]
+    return _table(["metric", *columns], rows) if rows else ""
+
+
+def _notes(evaluation: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if evaluation.get("metrics"):
+        notes.append("In brackets: the confidence interval. In bold: the metric that the gate looks at.")
+    calibration = evaluation.get("calibration") or {}
+    before, after = calibration.get("before"), calibration.get("after")
+    if before is not None and after is not None:
+        at = f", at temperature {calibration['temperature']:.3g}" if calibration.get("temperature") else ""
+        errors = f"{_number(before)} before and {_number(after)} after calibration{at}"
+        notes.append(f"Expected calibration error: {errors}.")
+    return notes
+
+
+def _per_label(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = ("precision", "recall", "f1", "average_precision", "auroc")
+    known = [name for name in names if any(row.get(name) is not None for row in rows)]
+    cells = [
+        [_escape(str(row["label"])), *(_number(row.get(name)) for name in known), str(row.get("support", ""))]
+        for row in rows
+    ]
+    return _table(["label", *known, "samples"], cells) if cells else ""
+
+
+def _limits(manifest: Manifest, evaluation: Mapping[str, Any]) -> list[str]:
+    limits = ["- Nothing was measured on data of another origin than this dataset."]
+    if manifest.task == "single":
+        limits.append("- It always gives one of its labels, also to what has none of them.")
+    rare = [row for row in evaluation.get("per_class") or [] if row.get("support", _FEW) < _FEW]
+    if rare:
+        names = ", ".join(f"{_escape(str(row['label']))} ({row['support']})" for row in rare)
+        limits.append(f"- Fewer than {_FEW} held-out samples, so a rough number only: {names}.")
+    name = str(evaluation.get("headline"))
+    own = _value(evaluation.get("metrics"), name)
+    for baseline, metrics in (evaluation.get("baselines") or {}).items():
+        other = _value(metrics, name)
+        if own is not None and other is not None and other >= own:
+            limits.append(
+                f"- No better than the {_TITLES.get(baseline, _escape(baseline))} baseline: "
+                f"{name} {_number(own)} against {_number(other)}."
+            )
+    return ["\n".join(limits)]
+
+
+def _provenance(manifest: Manifest) -> str:
+    told = {"dataset", "version", "fingerprint"}
+    origin = {
+        key: value for key, value in manifest.provenance.items() if key not in told and value is not None
+    }
+    lines = [f"- {key}: `{value}`" for key, value in origin.items()]
+    if manifest.parity:
+        facts = ", ".join(f"{key} {_number(value)}" for key, value in manifest.parity.items())
+        lines.append(f"- exported graph against training code: {facts}")
+    return "\n".join(lines)
+
+
+def _value(metrics: Any, name: str) -> float | None:
+    found = ((metrics or {}).get(name) or {}).get("value")
+    return None if found is None else float(found)
+
+
+def _interval(found: Mapping[str, Any] | None) -> str:
+    if not found or found.get("value") is None:
+        return "–"
+    low, high = found.get("low"), found.get("high")
+    bounds = "" if low is None or high is None else f" ({_number(low)} to {_number(high)})"
+    return _number(found["value"]) + bounds
+
+
+def _number(value: float | None) -> str:
+    """Three digits after the point, or as many as a small number needs.
+
+    >>> _number(0.91234), _number(120), _number(2.1e-7), _number(None)
+    ('0.912', '120', '2.1e-07', '–')
+    """
+    if value is None:
+        return "–"
+    if value == int(value) and abs(value) > 1:
+        return str(int(value))
+    return f"{value:.2g}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _escape(text: str) -> str:
+    """Text of others, such as a label, that cannot turn into markup or leave its cell."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,265 @@
+"""What each column of a table is: file, text, label, group, split, or only metadata."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from holdfast.core.errors import DataError
+from holdfast.core.media import Task
+from holdfast.core.refs import did_you_mean
+from holdfast.data.lookup import Lookup
+from holdfast.data.plan import SourceOptions, some, split_name
+from holdfast.data.tables import Table
+
+_LABELS = (
+    "label",
+    "labels",
+    "class",
+    "classname",
+    "classlabel",
+    "target",
+    "category",
+    "species",
+    "sentiment",
+)
+_FILES = (
+    *("file", "filename", "filepath", "path", "image", "imagename", "imagepath", "imagefile", "img"),
+    *("audio", "audiopath", "audiofile", "clip", "sound"),
+)
+_TEXTS = ("text", "sentence", "content", "document", "body", "review", "comment", "message", "tweet")
+_SPLITS = ("split", "subset", "partition", "set")
+_GROUPS = ("group", "groupid")
+_LIKE_GROUPS = re.compile(
+    r"(patient|person|subject|recording|author|speaker|session|user|participant|donor|animal|video|case|scan)"
+    r"(ids?|s|number|nr|no|key|name)?"
+)
+_YES = {"1", "1.0", "true", "yes"}
+_NO = {"0", "0.0", "-1", "-1.0", "false", "no"}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column is what."""
+
+    file: str | None
+    """Either this or `text` is set."""
+    text: str | None
+    labels: tuple[str, ...]
+    """One column of labels, or for many labels a column of 0 and 1 for each."""
+    task: Task
+    group: str | None
+    split: str | None
+    meta: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
+    """Decide what the columns are: as the options say, else by well-known names, else by their values.
+
+    Args:
+        table: the columns.
+        options: what the user said.
+        lookup: finds the files that are there.
+
+    Raises:
+        DataError: if that can be read in two ways, or in none; it shows the columns.
+    """
+    free = [column for column in table.columns if column not in options.ignore]
+    notes: list[str] = []
+    _check_options(table, options)
+
+    file, text = _payload(table, options, free, lookup)
+    taken = {file, text}
+    split = options.split or _split_column(table, [column for column in free if column not in taken])
+    taken.add(split)
+    groups = [column for column in _known(free, _GROUPS) if len(set(table.columns[column])) > 1]
+    group = options.group or _only(groups, table, "group", "--group")
+    taken.add(group)
+    rest = [column for column in free if column not in taken]
+    labels, task = _label_columns(table, options, rest, notes)
+    meta = tuple(column for column in rest if column not in labels)
+    if group is None:
+        notes += _group_hints(table, meta)
+    return Roles(file, text, labels, task, group, split, meta, tuple(notes))
+
+
+def file_columns(table: Table, columns: Sequence[str], lookup: Lookup) -> list[str]:
+    """Columns that name files: of those with a well-known name, else those of which most values do."""
+    known = [
+        column for column in _known(columns, _FILES) if lookup.names_any(table.columns[column], table.name)
+    ]
+    others = [column for column in columns if lookup.names_most(table.columns[column], table.name)]
+    return known or others
+
+
+def is_yes(value: str) -> bool | None:
+    """Whether a value of an attribute column means yes; None if it means neither yes nor no.
+
+    >>> is_yes("1"), is_yes("-1"), is_yes("2")
+    (True, False, None)
+    """
+    word = value.strip().casefold()
+    return True if word in _YES else False if word in _NO else None
+
+
+def looks_like_group(column: str, values: Sequence[str]) -> bool:
+    """Whether a column smells of a group: named after a person or a recording, with values that repeat.
+
+    >>> looks_like_group("patient_id", ["p1", "p1", "p2"])
+    True
+    """
+    different = len(set(values))
+    return bool(_LIKE_GROUPS.fullmatch(_key(column))) and 1 < different < len(values)
+
+
+def _check_options(table: Table, options: SourceOptions) -> None:
+    named = {"file": options.file, "text": options.text, "split": options.split, "group": options.group}
+    for option, column in named.items():
+        if column is not None and column not in table.columns:
+            raise _no_column(table, option, column)
+    if options.file and options.text:
+        raise DataError("--file and --text were both given", hint="a sample is a file or a text: give one")
+
+
+def _no_column(table: Table, option: str, column: str) -> DataError:
+    near = did_you_mean(column, table.columns)
+    guess = f"did you mean '{near}'? " if near else ""
+    return DataError(
+        f"--{option} names the column {column!r}, which is not there; {table.describe()}",
+        hint=f"{guess}give --{option} one of the columns above",
+    )
+
+
+def _payload(
+    table: Table,
+    options: SourceOptions,
+    free: list[str],
+    lookup: Lookup,
+) -> tuple[str | None, str | None]:
+    if options.file or options.text:
+        return options.file, options.text
+    texts = _known(free, _TEXTS)
+    files = file_columns(table, _known(free, _FILES) if texts else free, lookup)
+    if files and texts:
+        raise DataError(
+            f"the columns {some(files)} name files and {some(texts)} may hold texts; {table.describe()}",
+            hint="say which holds the samples: --file COLUMN or --text COLUMN",
+        )
+    file = _only(files, table, "names of files", "--file")
+    text = None if file else _only(texts or _prose(table, free), table, "texts", "--text")
+    if file is None and text is None:
+        raise DataError(
+            f"no column names files that are there, and none is called text; {table.describe()}",
+            hint="say which holds the samples: --file COLUMN or --text COLUMN",
+        )
+    return file, text
+
+
+def _prose(table: Table, free: list[str]) -> list[str]:
+    """Columns of sentences: five words or more on average, most of them different."""
+    found = []
+    for column in free:
+        values = [value for value in table.columns[column][:1000] if value]
+        words = sum(value.count(" ") + 1 for value in values)
+        if values and words / len(values) >= 5 and len(set(values)) > len(values) / 2:
+            found.append(column)
+    return found
+
+
+def _split_column(table: Table, free: list[str]) -> str | None:
+    known = [
+        column
+        for column in _known(free, _SPLITS)
+        if any(table.columns[column]) and all(not v.strip() or split_name(v) for v in table.columns[column])
+    ]
+    return _only(known, table, "train, valid and test", "--split")
+
+
+def _label_columns(
+    table: Table, options: SourceOptions, rest: list[str], notes: list[str]
+) -> tuple[tuple[str, ...], Task]:
+    if options.label is not None:
+        return _told_labels(table, options.label)
+    known = _known(rest, _LABELS)
+    attributes = [column for column in rest if _is_attribute(table.columns[column])]
+    if len(known) == 1:
+        others = [column for column in attributes if column not in known]
+        if len(others) > 1:
+            notes.append(
+                f"the label is taken from {known[0]!r}; {some(others)} hold 0 and 1 and stay metadata "
+                f"(use --label {others[0]},{others[1]},… for many labels)"
+            )
+        return (known[0],), _refuse_numbers(table, known[0])
+    if len(known) > 1:
+        raise DataError(
+            f"the columns {some(known)} may each be the label; {table.describe()}",
+            hint=f"say which: --label {known[0]}",
+        )
+    if len(attributes) > 1:
+        return tuple(attributes), "multi"
+    raise DataError(
+        f"no column is called label, class, target or category; {table.describe()}",
+        hint="say which holds the label: --label COLUMN, or several columns of 0 and 1: --label A,B,C; "
+        f"or leave the table out: --ignore {table.name}",
+    )
+
+
+def _told_labels(table: Table, label: str | tuple[str, ...]) -> tuple[tuple[str, ...], Task]:
+    if isinstance(label, str):
+        label = (label,) if label in table.columns else tuple(part.strip() for part in label.split(","))
+    for column in label:
+        if column not in table.columns:
+            raise _no_column(table, "label", column)
+    if len(label) == 1:
+        return label, _refuse_numbers(table, label[0])
+    for column in label:
+        odd = sorted({value for value in table.columns[column] if value.strip() and is_yes(value) is None})
+        if odd:
+            raise DataError(
+                f"--label names several columns, so each must hold 0 and 1, but {column!r} holds {some(odd)}",
+                hint="name one column of labels, or columns of 0 and 1 only",
+            )
+    return label, "multi"
+
+
+def _refuse_numbers(table: Table, column: str) -> Task:
+    values = [value for value in table.columns[column] if value.strip()]
+    different = len(set(values))
+    if len(values) > 20 and different > len(values) / 2:
+        raise DataError(
+            f"{column!r} holds {different:,} different values in {len(values):,} rows ({some(values)}): "
+            f"these are no classes; {table.describe()}",
+            hint="say which column holds the label: --label COLUMN",
+        )
+    return "single"
+
+
+def _is_attribute(values: Sequence[str]) -> bool:
+    meant = {is_yes(value) for value in set(values) if value.strip()}
+    return bool(meant) and None not in meant
+
+
+def _group_hints(table: Table, meta: Sequence[str]) -> list[str]:
+    return [
+        f"the column {column!r} looks like a group (something whose samples must stay together); "
+        f"use --group {column} to split by it"
+        for column in meta
+        if looks_like_group(column, table.columns[column])
+    ]
+
+
+def _known(columns: Sequence[str], names: tuple[str, ...]) -> list[str]:
+    return [column for column in columns if _key(column) in names]
+
+
+def _key(column: str) -> str:
+    return re.sub(r"[\s_\-.]+", "", column.casefold())
+
+
+def _only(columns: Sequence[str], table: Table, what: str, option: str) -> str | None:
+    if len(columns) > 1:
+        raise DataError(
+            f"the columns {some(columns)} may each hold the {what}; {table.describe()}",
+            hint=f"say which: {option} {columns[0]}",
+        )
+    return columns[0] if columns else None

@@ -1,0 +1,113 @@
+"""What a source holds, row by row, before anything is stored."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from holdfast.core.media import Modality, Task
+
+SPLITS = ("train", "valid", "test")
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the user says about a source; None leaves it to detection."""
+
+    label: str | tuple[str, ...] | None = None
+    """The column of labels; several columns (or a comma-separated list) of 0 and 1 mean many labels."""
+    group: str | None = None
+    """The column whose rows of one value must stay in one split."""
+    text: str | None = None
+    """The column that holds the texts themselves."""
+    file: str | None = None
+    """The column that names the files."""
+    split: str | None = None
+    """The column that says train, valid or test."""
+    ignore: tuple[str, ...] = ()
+    """Patterns of files (`*.md`, `old/`) and names of columns that do not count."""
+    test_share: float = 0.2
+    """Share of the samples held out, where the source gives no test split."""
+    valid_share: float = 0.1
+    """Share of the samples for validation, where the source gives none."""
+    seed: int = 0
+    """Another seed cuts other splits."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample of a source: the file or the text that holds it, and what is said about it."""
+
+    name: str
+    labels: tuple[str, ...]
+    file: str | None = None
+    """Name of the file within the source; None where `text` holds the sample."""
+    text: str | None = None
+    group: str = ""
+    """Empty where the source knows no groups."""
+    split: str = ""
+    """`train`, `valid`, `test`, or empty where the source does not say."""
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A sample that was left out, and why."""
+
+    name: str
+    digest: str
+    """Empty where there were no bytes to digest."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that was found in a source."""
+
+    modality: Modality
+    task: Task
+    labels: tuple[str, ...]
+    """All labels, sorted; for many labels also those that no sample has."""
+    rows: Sequence[Row]
+    quarantined: Sequence[Quarantined] = ()
+    notes: Sequence[str] = ()
+    """What the user should hear."""
+
+
+def split_name(text: str) -> str | None:
+    """The split that a folder or a value stands for, or None.
+
+    >>> split_name("Validation"), split_name("cats")
+    ('valid', None)
+    """
+    return _SPLIT_NAMES.get(text.strip().casefold())
+
+
+def normal(text: str) -> str:
+    """Text in the one Unicode form (NFC) in which names are compared; macOS writes another."""
+    return unicodedata.normalize("NFC", storable(text))
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can hold: file names on Linux may be any bytes, and JSON may hold half characters."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def some(values: Sequence[str], *, most: int = 5, width: int = 40) -> str:
+    """A few values, to show in a message.
+
+    >>> some(["a", "b", "c"], most=2)
+    "'a', 'b', … (3 in all)"
+    """
+    shown = ", ".join(repr(v if len(v) <= width else v[:width] + "…") for v in map(storable, values[:most]))
+    return shown if len(values) <= most else f"{shown}, … ({len(values):,} in all)"

@@ -1,0 +1,298 @@
+"""A version of a dataset: what is in it, and its samples by index."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow
+from pyarrow import parquet
+
+from holdfast.core.errors import DataError, RefError
+from holdfast.core.files import read_json
+from holdfast.core.media import Modality, Task
+from holdfast.core.refs import Ref, did_you_mean
+from holdfast.data.plan import SPLITS, Quarantined
+
+SAMPLES, QUARANTINE, INFO = "samples.parquet", "quarantine.parquet", "version.json"
+META = "meta."
+"""Columns of the source that are neither label, group nor split are kept under this prefix."""
+COLUMNS = ("digest", "name", "labels", "group", "split", "twin", "shard", "offset", "length")
+
+
+@dataclass(frozen=True)
+class VersionInfo:
+    """What a version holds, in numbers."""
+
+    name: str
+    version: int
+    fingerprint: str
+    modality: Modality
+    task: Task
+    labels: tuple[str, ...]
+    samples: int
+    quarantined: int
+    splits: dict[str, int]
+    twins: int
+    """Test and validation samples whose exact bytes are in training too."""
+    groups: int
+    source: str
+    created: str
+    """UTC, in ISO 8601."""
+    notes: tuple[str, ...]
+    """What the ingest had to say."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A value that JSON can hold."""
+        return dataclasses.asdict(self) | {"labels": list(self.labels), "notes": list(self.notes)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """What `to_json` gave."""
+        known = {key: value[key] for key in (part.name for part in dataclasses.fields(cls))}
+        return cls(**(known | {"labels": tuple(value["labels"]), "notes": tuple(value["notes"])}))
+
+
+class Version:
+    """A version that is open for reading. Safe to read from several threads at once.
+
+    Attributes:
+        info: what it holds, in numbers.
+        digests: shape (n,); SHA-256 of each sample's bytes.
+        names: where each sample came from.
+        targets: one label: int64 indices into `info.labels`, shape (n,). Many: int8 of 0 and 1, (n, labels).
+        splits: shape (n,); train, valid or test.
+        groups: shape (n,); samples of one group lie in one split.
+        twins: shape (n,); test and validation samples whose exact bytes are in training.
+    """
+
+    def __init__(self, folder: Path, info: VersionInfo) -> None:
+        self.info = info
+        self.table = parquet.read_table(folder / SAMPLES)
+        self.digests = _strings(self.table, "digest")
+        self.names = _strings(self.table, "name")
+        self.splits = _strings(self.table, "split")
+        self.groups = _strings(self.table, "group")
+        self.twins = self.table.column("twin").to_numpy().astype(bool)
+        self.targets = _targets(self.table, info)
+        self._offsets = self.table.column("offset").to_numpy()
+        self._lengths = self.table.column("length").to_numpy()
+        shards = self.table.column("shard").combine_chunks().dictionary_encode()
+        self._shard_of = shards.indices.to_numpy()
+        self._shards = _Shards(
+            [folder.parents[1] / "shards" / f"{name}.tar" for name in shards.dictionary.to_pylist()]
+        )
+
+    def __len__(self) -> int:
+        return self.info.samples
+
+    def read(self, index: int) -> bytes:
+        """The bytes of a sample: a file as it was, or a text in UTF-8.
+
+        Raises:
+            DataError: if the store is damaged.
+        """
+        shard = int(self._shard_of[index])
+        return self._shards.read(shard, int(self._offsets[index]), int(self._lengths[index]))
+
+    def indices(self, split: str, *, headline: bool = False) -> np.ndarray:
+        """Indices of a split's samples, ascending.
+
+        Args:
+            split: train, valid or test.
+            headline: leave out those whose exact bytes are in training, as headline scores do.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"{split!r} is no split; there are {', '.join(SPLITS)}")
+        chosen = self.splits == split
+        return np.flatnonzero(chosen & ~self.twins if headline else chosen)
+
+    def labels_of(self, index: int) -> tuple[str, ...]:
+        """The labels of a sample, as words."""
+        if self.info.task == "single":
+            return (self.info.labels[self.targets[index]],)
+        return tuple(self.info.labels[place] for place in np.flatnonzero(self.targets[index]))
+
+    @property
+    def metadata(self) -> dict[str, list[str]]:
+        """Columns of the source that are neither label, group nor split."""
+        names = [name for name in self.table.column_names if name.startswith(META)]
+        return {name.removeprefix(META): self.table.column(name).to_pylist() for name in names}
+
+    @property
+    def facts(self) -> dict[str, list[Any]]:
+        """What was measured when the samples were first decoded, such as width, seconds or chars."""
+        names = [n for n in self.table.column_names if n not in COLUMNS and not n.startswith(META)]
+        return {name: self.table.column(name).to_pylist() for name in names}
+
+    def close(self) -> None:
+        """Close the shards. Reading opens them again."""
+        self._shards.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def fingerprint(
+    digests: Iterable[str], labels: Iterable[Sequence[str]], groups: Iterable[str], splits: Iterable[str]
+) -> str:
+    """SHA-256 over what the samples are: the same for the same content, in any order, on any machine.
+
+    >>> fingerprint(["a", "b"], [["x"], ["y"]], ["1", "2"], ["train", "test"])[:12]
+    '21f8ac91c432'
+    """
+    rows = (
+        json.dumps([digest, sorted(words), group, split])  # ASCII, and no two rows read the same
+        for digest, words, group, split in zip(digests, labels, groups, splits, strict=True)
+    )
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+
+
+def open_version(root: Path, ref: Ref) -> Version:
+    """Open `name`, the latest version, or `name@3`.
+
+    Raises:
+        RefError: if it is not there; it says what is.
+        DataError: if it is damaged.
+    """
+    number = find_version(root, ref)
+    folder = version_folder(root, ref.name, number)
+    try:
+        return Version(folder, read_info(root, ref.name, number))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{folder / SAMPLES} is damaged: {error}", hint="restore it from a copy") from error
+
+
+def find_version(root: Path, ref: Ref) -> int:
+    """The number of the version that a reference means.
+
+    Raises:
+        RefError: if it is not there.
+    """
+    numbers = versions_of(root, ref.name)
+    if not numbers:
+        raise _no_dataset(root, ref.name)
+    if ref.alias is not None:
+        raise RefError(
+            f"{ref} is an alias, which only models have", hint=f"write {ref.name} or {ref.name}@{numbers[-1]}"
+        )
+    if ref.version is not None and ref.version not in numbers:
+        there = ", ".join(map(str, numbers))
+        raise RefError(f"there is no {ref}", hint=f"{ref.name} has these versions: {there}")
+    return ref.version or numbers[-1]
+
+
+def list_datasets(root: Path) -> list[VersionInfo]:
+    """The latest version of each dataset, by name."""
+    names = sorted(folder.name for folder in root.iterdir()) if root.is_dir() else []
+    latest = {name: numbers[-1] for name in names if (numbers := versions_of(root, name))}
+    return [read_info(root, name, number) for name, number in latest.items()]
+
+
+def versions_of(root: Path, name: str) -> list[int]:
+    """Numbers of a dataset's versions, ascending; none if there is no such dataset."""
+    folder = root / name / "versions"
+    if not folder.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+
+
+def read_info(root: Path, name: str, number: int) -> VersionInfo:
+    """What a version holds.
+
+    Raises:
+        DataError: if its file is damaged.
+    """
+    path = version_folder(root, name, number) / INFO
+    try:
+        return VersionInfo.from_json(read_json(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is damaged: {error}", hint="add the data again under another name"
+        ) from error
+
+
+def read_quarantine(root: Path, ref: Ref) -> list[Quarantined]:
+    """The samples that a version had to leave out, with the reasons."""
+    table = parquet.read_table(version_folder(root, ref.name, find_version(root, ref)) / QUARANTINE)
+    return [Quarantined(**row) for row in table.to_pylist()]
+
+
+def version_folder(root: Path, name: str, number: int) -> Path:
+    """Where a version lies."""
+    return root / name / "versions" / str(number)
+
+
+class _Shards:
+    """Reads spans of shards; opens each once."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._files: dict[int, Any] = {}
+        self._lock = threading.Lock()
+
+    def read(self, shard: int, offset: int, length: int) -> bytes:
+        file = self._files.get(shard) or self._open(shard)
+        if hasattr(os, "pread"):
+            data = os.pread(file.fileno(), length, offset)
+        else:
+            with self._lock:
+                file.seek(offset)
+                data = file.read(length)
+        if len(data) != length:
+            raise DataError(f"{self._paths[shard]} ends too early", hint="restore the file from a copy")
+        return data
+
+    def close(self) -> None:
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
+
+    def _open(self, shard: int) -> Any:
+        with self._lock:
+            if shard not in self._files:
+                try:
+                    self._files[shard] = self._paths[shard].open("rb", buffering=0)
+                except OSError as error:
+                    raise DataError(f"{self._paths[shard]} cannot be read: {error.strerror}") from error
+            return self._files[shard]
+
+
+def _strings(table: pyarrow.Table, column: str) -> np.ndarray:
+    return np.array(table.column(column).to_pylist(), dtype=str)
+
+
+def _targets(table: pyarrow.Table, info: VersionInfo) -> np.ndarray:
+    place = {label: index for index, label in enumerate(info.labels)}
+    lists = table.column("labels").to_pylist()
+    if info.task == "single":
+        return np.array([place[words[0]] for words in lists], dtype=np.int64)
+    targets = np.zeros((len(lists), len(info.labels)), dtype=np.int8)
+    for row, words in enumerate(lists):
+        for word in words:
+            targets[row, place[word]] = 1
+    return targets
+
+
+def _no_dataset(root: Path, name: str) -> RefError:
+    known = [info.name for info in list_datasets(root)]
+    near = did_you_mean(name, known)
+    if near:
+        return RefError(f"there is no dataset {name!r}", hint=f"did you mean '{near}'?")
+    there = (
+        f"there are: {', '.join(known)}" if known else "there are none yet; add one: holdfast data add SOURCE"
+    )
+    return RefError(f"there is no dataset {name!r}", hint=there)

@@ -1,0 +1,87 @@
+"""How far a number could be off by the luck of the draw: percentile bootstrap intervals."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from holdfast.evaluate.metrics import Thresholds
+from holdfast.evaluate.weighted import outcome, weigh
+
+_CELLS = 4_000_000
+"""Draws held at once, samples times resamples: 32 MB."""
+
+
+def intervals(
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    *,
+    thresholds: Thresholds = None,
+    groups: np.ndarray | None = None,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, tuple[float, float] | None]:
+    """The interval of every metric of the task.
+
+    Samples are drawn with replacement, as many as there are, and each metric is taken again. Where
+    groups are given, whole groups are drawn: clips of one recording rise and fall together, and
+    drawing them one by one would make the interval too narrow. The same seed draws the same
+    samples for a model and for its baselines.
+
+    Args:
+        probabilities: shape (n, labels).
+        targets: shape (n,) or (n, labels).
+        thresholds: shape (labels,), for many labels only.
+        groups: shape (n,), any values; samples with equal values belong together.
+        resamples: more make the ends steadier, at a cost in time that grows as they do.
+        confidence: share of resamples inside the interval.
+        seed: of the draws.
+
+    Returns:
+        Name → (low, high); None where a metric is undefined, where nothing was resampled, or where
+        all samples are one group, which tells nothing about other groups. The metric's value always
+        lies inside.
+
+    >>> sure = np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> intervals(sure, np.array([0, 1]), resamples=50)["accuracy"]
+    (1.0, 1.0)
+    """
+    told = outcome(probabilities, targets, thresholds)
+    values = weigh(told, np.ones((len(told.true), 1)))
+    unit_of = _units(groups, len(told.true))
+    if resamples == 0 or unit_of.max() == 0:
+        return dict.fromkeys(values)
+    drawn = [weigh(told, weights) for weights in _draws(unit_of, resamples, seed)]
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    return {
+        name: _ends(float(value[0]), np.concatenate([some[name] for some in drawn]), tails)
+        for name, value in values.items()
+    }
+
+
+def _units(groups: np.ndarray | None, n: int) -> np.ndarray:
+    """What is drawn, numbered from 0: the group of each sample, or the sample itself."""
+    if groups is None:
+        return np.arange(n)
+    if np.shape(groups) != (n,):
+        raise ValueError(f"need one group per sample, got {np.shape(groups)} for {n} samples")
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _draws(unit_of: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each sample was drawn; blocks of shape (n, some resamples)."""
+    rng, units = np.random.default_rng(seed), int(unit_of.max()) + 1
+    block = max(1, _CELLS // len(unit_of))
+    for start in range(0, resamples, block):
+        width = min(block, resamples - start)
+        picks = rng.integers(units, size=(units, width)) * width + np.arange(width)
+        counts = np.bincount(picks.ravel(), minlength=units * width).reshape(units, width)
+        yield counts[unit_of].astype(np.float64)
+
+
+def _ends(value: float, drawn: np.ndarray, tails: list[float]) -> tuple[float, float] | None:
+    drawn = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not len(drawn):
+        return None
+    low, high = np.quantile(drawn, tails)
+    return min(float(low), value), max(float(high), value)

@@ -1,0 +1,146 @@
+"""Recordings: WAV, FLAC, Ogg and MP3 to windows of mono sound at one rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from holdfast.core.errors import InputError
+from holdfast.core.media import Modality
+from holdfast.modality.container import container_of, is_cut_off, playable
+from holdfast.modality.sniff import first_bytes
+
+_BLOCK = 1 << 18
+"""Frames decoded at a time, so that many channels never lie in memory at full length."""
+_UNKNOWN = 1 << 60
+"""FLAC from a pipe does not say how many frames it has; libsndfile then says more than this."""
+_RATES = (1000, 768_000)
+
+
+@dataclass(frozen=True)
+class AudioPreparation:
+    """Windows of mono sound, float32, shape (windows, rate * window_s)."""
+
+    rate: int
+    window_s: float
+    hop_s: float
+    max_s: float
+
+    @property
+    def modality(self) -> Modality:
+        """Always "audio"."""
+        return "audio"
+
+    @property
+    def window(self) -> int:
+        """Audio samples in one window."""
+        return round(self.rate * self.window_s)
+
+    @property
+    def hop(self) -> int:
+        """Audio samples from the start of a window to the start of the next."""
+        return max(1, round(self.rate * self.hop_s))
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """The mean of the channels, resampled, in overlapping windows; the last is filled up with silence.
+
+        Raises:
+            InputError: if it is not a recording, is damaged, or is longer than `max_s` seconds.
+        """
+        sound, facts = _read(data, self.max_s)
+        return _windows(_resampled(sound, int(facts["rate"]), self.rate), self.window, self.hop)
+
+    def collate(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Windows of shape (rate * window_s,) as one batch."""
+        return np.stack(parts)
+
+    def spans(self, parts: int) -> list[tuple[float, float]]:
+        """Start and end of each window in seconds; the last may end after the recording does.
+
+        >>> AudioPreparation(16000, window_s=5, hop_s=2.5, max_s=60).spans(3)
+        [(0.0, 5.0), (2.5, 7.5), (5.0, 10.0)]
+        """
+        starts = (part * self.hop for part in range(parts))
+        return [(start / self.rate, (start + self.window) / self.rate) for start in starts]
+
+
+def audio_facts(data: bytes, max_s: float) -> dict[str, int | float | str]:
+    """Seconds, rate, channels and format of the file; decodes it whole.
+
+    Raises:
+        InputError: as `AudioPreparation.decode` does.
+    """
+    return _read(data, max_s)[1]
+
+
+def _read(data: bytes, max_s: float) -> tuple[np.ndarray, dict[str, int | float | str]]:
+    """The mean of all channels at the file's own rate, and the facts of the file."""
+    import soundfile
+
+    if not data:
+        raise InputError("empty file")
+    container = container_of(data)
+    if container is None:
+        raise InputError(f"not a recording (starts with {first_bytes(data)})")
+    if is_cut_off(data, container):
+        raise InputError("truncated recording")
+    try:
+        with soundfile.SoundFile(BytesIO(playable(data, container))) as file:
+            rate, channels = file.samplerate, file.channels
+            promised = file.frames if file.frames < _UNKNOWN else 0
+            _check_header(promised, rate, max_s)
+            # Else soundfile seeks after each block, which spoils the end of Opus and fails on piped FLAC.
+            file.seekable = lambda: False
+            sound = _mono(file, int(max_s * rate))
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"broken recording ({error.error_string.strip(' .')})") from error
+    _check_sound(sound, promised, rate, max_s)
+    facts = {"seconds": len(sound) / rate, "rate": rate, "channels": channels, "format": container}
+    return sound, facts
+
+
+def _check_header(promised: int, rate: int, max_s: float) -> None:
+    """Refuse before anything is decoded."""
+    low, high = _RATES
+    if not low <= rate <= high:
+        raise InputError(f"recording with {rate:,} samples a second, outside {low:,} to {high:,}")
+    if promised > max_s * rate:
+        raise InputError(f"recording of {promised / rate:,.0f} s, longer than {max_s:,.0f} s")
+
+
+def _mono(file: Any, most: int) -> np.ndarray:
+    """The mean of the channels, float32, shape (frames,); stops soon after the most that is allowed."""
+    blocks, frames = [], 0
+    while frames <= most and len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        frames += len(block)
+        blocks.append(block.mean(axis=1) if block.shape[1] > 1 else block[:, 0])
+    return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
+
+
+def _check_sound(sound: np.ndarray, promised: int, rate: int, max_s: float) -> None:
+    if len(sound) < promised:
+        raise InputError(f"truncated recording ({len(sound) / rate:.1f} of {promised / rate:.1f} s)")
+    if len(sound) > max_s * rate:
+        raise InputError(f"recording longer than {max_s:,.0f} s")
+    if not len(sound):
+        raise InputError("recording without any sound in it")
+    if not np.isfinite(sound).all():
+        raise InputError("recording with NaN or infinite samples")
+
+
+def _resampled(sound: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
+    import soxr
+
+    if rate_in == rate_out:
+        return sound
+    return np.asarray(soxr.resample(sound, rate_in, rate_out, quality="HQ"))
+
+
+def _windows(sound: np.ndarray, window: int, hop: int) -> np.ndarray:
+    """As few windows as hold every audio sample, each a hop after the one before, shape (windows, window)."""
+    count = 1 + max(0, -(-(len(sound) - window) // hop))
+    padded = np.zeros((count - 1) * hop + window, dtype=np.float32)
+    padded[: len(sound)] = sound[: len(padded)]
+    return np.lib.stride_tricks.sliding_window_view(padded, window)[::hop].copy()

@@ -1,0 +1,87 @@
+"""One way from a sample's bytes to the input of the graph, the same in training and in serving."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from holdfast.config.schema import AudioPrepare, ImagePrepare, Prepare, TextPrepare
+from holdfast.core.media import Modality
+from holdfast.modality.audio import AudioPreparation, audio_facts
+from holdfast.modality.image import ImagePreparation, image_facts
+from holdfast.modality.text import TextPreparation, text_facts
+
+
+class Preparation(Protocol):
+    """Turns samples into arrays. The same bytes give the same array; safe to use from many threads."""
+
+    @property
+    def modality(self) -> Modality:
+        """What it prepares."""
+        ...
+
+    def decode(self, data: bytes) -> np.ndarray:
+        """The parts of one sample, shape (parts, …); what the graph says of them is averaged.
+
+        Images and texts have one part; a recording has one for each of its windows.
+
+        Raises:
+            InputError: if the sample cannot be decoded or is over a limit.
+        """
+        ...
+
+    def collate(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Single parts, without the axis of parts, as one batch of shape (len(parts), …).
+
+        Raises:
+            ValueError: if there are none.
+        """
+        ...
+
+    def spans(self, parts: int) -> list[tuple[float, float]] | None:
+        """Start and end of each of a recording's parts in seconds; None for images and texts."""
+        ...
+
+
+def prepare(config: Prepare, tokenizer: bytes | None = None) -> Preparation:
+    """The preparation that a configuration asks for.
+
+    Args:
+        config: names the modality.
+        tokenizer: the content of a tokenizer.json; texts need one.
+
+    Raises:
+        ConfigError: if the tokenizer cannot be used.
+        ValueError: if a text preparation is given no tokenizer.
+
+    >>> prepare(ImagePrepare(size=32)).modality
+    'image'
+    """
+    if isinstance(config, ImagePrepare):
+        return ImagePreparation(config.size, config.fit, config.max_pixels)
+    if isinstance(config, AudioPrepare):
+        return AudioPreparation(config.rate, config.window_s, config.hop_s, config.max_s)
+    if tokenizer is None:
+        raise ValueError("a text preparation needs the content of a tokenizer.json")
+    return TextPreparation(tokenizer, config.max_tokens, config.max_chars)
+
+
+def probe(modality: Modality, data: bytes) -> dict[str, int | float | str]:
+    """Decode a sample whole, so that a broken one is found out, and say what it holds.
+
+    Returns:
+        For an image its width and height (turned upright), mode and format; for a recording its
+        seconds, rate, channels and format; for a text its chars.
+
+    Raises:
+        InputError: if it cannot be decoded, or is over the default limits; the message is
+            a reason in a few words.
+
+    >>> probe("text", "œuvre".encode())
+    {'chars': 5}
+    """
+    if modality == "image":
+        return image_facts(data, ImagePrepare().max_pixels)
+    if modality == "audio":
+        return audio_facts(data, AudioPrepare().max_s)
+    return text_facts(data, TextPrepare().max_chars)

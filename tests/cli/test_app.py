@@ -1,0 +1,97 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.journey import Road, answer, holdfast
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['holdfast', '--help']\n"
+        "from holdfast.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('numpy', 'torch', 'pydantic', 'hydra', 'rich', 'pyarrow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    for command in ("up", "data", "train", "runs", "evaluate", "models", "predict", "serve", "config"):
+        assert f"\n  {command} " in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("args", [("nonsense",), ("train",), ("data", "add", "x", "--nope")])
+def test_wrong_usage_ends_with_2(args: tuple[str, ...], tmp_path: Path) -> None:
+    done = holdfast(*args, home=tmp_path, expect=2)
+
+    assert "Usage:" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("data", "show", "Birds"), "'Birds' is not a reference"),
+        (("data", "show", "birds"), "no dataset 'birds'"),
+        (("data", "add", "nowhere"), "nowhere"),
+        (("models", "show", "birds"), "no model 'birds'"),
+        (("runs", "show", "birds"), "no run 'birds'"),
+        (("train", "birds", "optim.lr=abc"), "birds"),
+    ],
+)
+def test_what_a_user_can_mend_ends_with_1_and_a_hint(args: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    plain = holdfast(*args, home=tmp_path, expect=1)
+    told = json.loads(holdfast(*args, "--json", home=tmp_path, expect=1).stderr)
+
+    assert message in plain.stderr
+    assert "Traceback" not in plain.stderr
+    assert message in told["error"]
+    assert told["hint"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("data", "list"),
+        ("data", "show", "shapes"),
+        ("data", "check", "shapes@1"),
+        ("runs", "list"),
+        ("models", "list"),
+        ("models", "show", "shapes@champion"),
+        ("models", "verify", "shapes@1"),
+        ("evaluate", "colours@champion"),
+        ("predict", "words@champion", "--text", "wave and boat"),
+        ("config", "show", "recipe=audio"),
+    ],
+    ids=" ".join,
+)
+def test_each_command_speaks_to_people_and_to_programs(road: Road, args: tuple[str, ...]) -> None:
+    told = holdfast(*args, home=road.workspace.home)
+
+    assert told.stdout.strip()
+    assert told.stderr == ""
+    assert answer(*args, home=road.workspace.home)
+
+
+def test_a_run_is_shown_with_its_epochs(road: Road) -> None:
+    shown = answer("runs", "show", road.results["shapes"]["run"], home=road.workspace.home)
+
+    assert shown["status"] == "finished"
+    assert [row["epoch"] for row in shown["history"] if "epoch" in row] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_pipe_that_closes_early_is_no_error(road: Road) -> None:
+    command = [sys.executable, "-m", "holdfast", "config", "show"]
+    environment = {**os.environ, "HOLDFAST_HOME": str(road.workspace.home)}
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complaint = process.stderr.read()
+
+    assert complaint == b""

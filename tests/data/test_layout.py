@@ -1,0 +1,314 @@
+"""What is found in a source, and what is asked back when it can be read in two ways."""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from holdfast.core.errors import DataError
+from holdfast.data.layout import plan_source
+from holdfast.data.plan import Plan, SourceOptions
+from holdfast.data.source import open_source
+
+
+def plan(source: Path, **options: object) -> Plan:
+    chosen = SourceOptions(**options)  # type: ignore[arg-type]
+    with open_source(source, ignore=chosen.ignore) as opened:
+        return plan_source(opened, chosen)
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def write_table(path: Path, header: Sequence[str], *rows: Sequence[object]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def labels_by_name(found: Plan) -> dict[str, tuple[str, ...]]:
+    return {row.name: row.labels for row in found.rows}
+
+
+def test_a_folder_per_class_names_the_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "cat/1 (a) [b].jpg", "dog/ü.png", "dog/2.JPG", "README.md", ".DS_Store", "dog/Thumbs.db")
+
+    found = plan(tmp_path)
+
+    assert labels_by_name(found) == {
+        "cat/1 (a) [b].jpg": ("cat",),
+        "dog/ü.png": ("dog",),
+        "dog/2.JPG": ("dog",),
+    }
+    assert (found.modality, found.task, found.labels) == ("image", "single", ("cat", "dog"))
+    assert found.notes == ["3 hidden or ignored files were left out"]
+
+
+def test_train_and_test_folders_give_splits_above_or_below_the_classes(tmp_path: Path) -> None:
+    touch(tmp_path / "above", "Training/cat/1.wav", "val/dog/1.wav", "testing/cat/2.wav")
+    touch(tmp_path / "below", "cat/Training/1.wav", "dog/val/1.wav", "cat/testing/2.wav")
+
+    above, below = plan(tmp_path / "above"), plan(tmp_path / "below")
+
+    wanted = [("cat", "test"), ("cat", "train"), ("dog", "valid")]
+    for found in (above, below):
+        assert sorted((row.labels[0], row.split) for row in found.rows) == wanted
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    found = plan(touch(tmp_path, "train/1.jpg", "plane/1.jpg"))
+
+    assert found.labels == ("plane", "train")
+    assert {row.split for row in found.rows} == {""}
+
+
+def test_folders_around_the_classes_do_not_matter(tmp_path: Path) -> None:
+    assert plan(touch(tmp_path, "data/v1/cat/1.jpg", "data/v1/dog/1.jpg")).labels == ("cat", "dog")
+
+
+def test_files_outside_of_class_folders_are_quarantined_and_deeper_ones_are_said_aloud(
+    tmp_path: Path,
+) -> None:
+    found = plan(touch(tmp_path, "cat/1.jpg", "cat/old/2.jpg", "dog/1.jpg", "cover.jpg"))
+
+    assert [(item.name, item.reason) for item in found.quarantined] == [
+        ("cover.jpg", "lies in no folder of a class")
+    ]
+    assert "1 files lie in folders within a class folder" in found.notes[0]
+
+
+def test_a_table_beside_files_says_labels_groups_splits_and_the_rest(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a b.jpg", "images/c.jpg", "images/extra.jpg")
+    write_table(
+        tmp_path / "labels.csv",
+        ["file", "Label", "group", "Split", "camera"],
+        ["a b.jpg", "cat", "g1", "Train", "x"],
+        [r".\images\c.jpg", "dog", "g2", "val", "y"],
+        ["gone.jpg", "dog", "g2", "val", "y"],
+        ["images/extra.jpg", "", "g2", "val", "y"],
+    )
+
+    found = plan(tmp_path)
+
+    assert [(r.name, r.labels, r.group, r.split, dict(r.meta)) for r in found.rows] == [
+        ("images/a b.jpg", ("cat",), "g1", "train", {"camera": "x"}),
+        ("images/c.jpg", ("dog",), "g2", "valid", {"camera": "y"}),
+    ]
+    assert {(q.name, q.reason) for q in found.quarantined} == {
+        ("gone.jpg", "file is missing"),
+        ("images/extra.jpg", "no label"),
+    }
+    assert "1 files are not used" in found.notes[0]
+    assert "images/extra.jpg" in found.notes[0]
+
+
+def test_columns_of_0_and_1_mean_many_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "images/1.jpg", "images/2.jpg", "images/3.jpg")
+    write_table(
+        tmp_path / "attributes.csv",
+        ["file", "Smiling", "Hat", "person_id"],
+        ["1.jpg", 1, 0, 7],
+        ["2.jpg", 1, "1.0", 7],
+        ["3.jpg", -1, "", 8],
+    )
+
+    found = plan(tmp_path)
+
+    assert (found.task, found.labels) == ("multi", ("Hat", "Smiling"))
+    assert labels_by_name(found) == {"images/1.jpg": ("Smiling",), "images/2.jpg": ("Hat", "Smiling")}
+    assert [q.reason for q in found.quarantined] == ["no value for 'Hat'"]
+    assert "'person_id' looks like a group" in found.notes[0]
+    assert plan(tmp_path, group="person_id").rows[0].group == "7"
+
+
+def test_label_may_name_several_columns_and_ignore_may_name_one(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg", "2.jpg")
+    write_table(tmp_path / "t.csv", ["file", "a", "b", "c"], ["1.jpg", 1, 0, 0], ["2.jpg", 0, 1, 1])
+
+    assert plan(tmp_path, label="a,c").labels == ("a", "c")
+    assert plan(tmp_path, label=("b", "c")).labels == ("b", "c")
+    assert plan(tmp_path, ignore=("b",)).labels == ("a", "c")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_table_of_texts_may_have_any_form(tmp_path: Path, suffix: str) -> None:
+    rows = [{"id": 3, "text": 'a "b", c\nd', "label": "x"}, {"id": 4, "text": "ü", "label": "y"}]
+    path = tmp_path / f"texts{suffix}"
+    if suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+    elif suffix == ".parquet":
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            writer = csv.writer(file, delimiter="\t" if suffix == ".tsv" else ";")
+            writer.writerows([list(rows[0]), *(row.values() for row in rows)])
+
+    for source in (path, tmp_path):
+        found = plan(source)
+
+        assert [(row.name, row.text, row.labels) for row in found.rows] == [
+            (f"texts{suffix}#3", 'a "b", c\nd', ("x",)),
+            (f"texts{suffix}#4", "ü", ("y",)),
+        ]
+
+
+def test_tables_called_train_and_test_give_splits(tmp_path: Path) -> None:
+    write_table(tmp_path / "train.csv", ["text", "label"], ["a", "x"], ["b", "y"])
+    write_table(tmp_path / "test.csv", ["text", "label"], ["c", "x"])
+
+    assert [(row.text, row.split) for row in plan(tmp_path).rows] == [
+        ("c", "test"),
+        ("a", "train"),
+        ("b", "train"),
+    ]
+
+
+def test_unicode_forms_of_a_name_are_one_name(tmp_path: Path) -> None:
+    long, short = unicodedata.normalize("NFD", "grün/ä.jpg"), unicodedata.normalize("NFC", "ä.jpg")
+    touch(tmp_path, long, "rot/b.jpg")
+
+    by_folder = plan(tmp_path)
+    write_table(tmp_path / "t.csv", ["file", "label"], [short, "x"], ["b.jpg", "y"])
+    by_table = plan(tmp_path)
+
+    assert by_folder.labels == (unicodedata.normalize("NFC", "grün"), "rot")
+    assert [row.labels for row in by_table.rows] == [("x",), ("y",)]
+
+
+def test_a_missing_file_is_not_taken_from_another_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "dog/1.jpg", "dog/2.jpg", "cat/2.jpg", "cat/3.jpg")
+    write_table(
+        tmp_path / "t.csv",
+        ["file", "label"],
+        ["cat/1.jpg", "cat"],
+        ["/home/me/dog/2.jpg", "dog"],
+        ["cat/3", "cat"],
+        ["2.jpg", "cat"],
+        ["../../etc/passwd", "cat"],
+    )
+
+    found = plan(tmp_path, file="file", label="label")
+
+    assert labels_by_name(found) == {"dog/2.jpg": ("dog",), "cat/3.jpg": ("cat",)}
+    assert {(q.name, q.reason) for q in found.quarantined} == {
+        ("cat/1.jpg", "file is missing"),
+        ("2.jpg", "several files have this name: 'cat/2.jpg', 'dog/2.jpg'"),
+        ("../../etc/passwd", "file is missing"),
+    }
+
+
+def test_lines_that_do_not_fit_the_header_are_quarantined(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\na,x\nb,y\nc,d,x\n\n")
+
+    assert [(q.name, q.reason) for q in plan(path).quarantined] == [
+        ("t.csv line 4", "3 values for 2 columns")
+    ]
+
+
+FILES = ("1.jpg", "2.jpg", "3.jpg")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "message", "hint"),
+    [
+        (["file", "label", "class"], [["1.jpg", "a", "b"]], "'label', 'class' may each be", "--label label"),
+        (["file", "colour"], [["1.jpg", "red"], ["2.jpg", "blue"]], "no column is called label", "--label C"),
+        (["file", "path", "label"], [["1.jpg", "2.jpg", "x"]], "'file', 'path' may each hold", "--file file"),
+        (["text", "review", "label"], [["a", "b", "x"]], "'text', 'review' may each hold", "--text text"),
+        (["file", "text", "label"], [["1.jpg", "b", "x"]], "name files and 'text' may hold", "--file COLUMN"),
+        (["colour", "label"], [["red", "x"]], "no column names files", "--text COLUMN"),
+        (["file", "label", "label"], [["1.jpg", "a", "b"]], "names columns twice: 'label'", "rename"),
+        (["file", "label"], [], "has no rows", "header"),
+        (["file", "label"], [["1.jpg", "a"]], "only one label, 'a'", "--label"),
+        (["file", "target"], [["1.jpg", i / 7] for i in range(30)], "these are no classes", "--label COLUMN"),
+    ],
+)  # fmt: skip
+def test_what_can_be_read_in_two_ways_is_asked_back(
+    tmp_path: Path, header: list[str], rows: list[list[str]], message: str, hint: str
+) -> None:
+    touch(tmp_path, *FILES)
+    write_table(tmp_path / "t.csv", header, *rows)
+
+    with pytest.raises(DataError) as caught:
+        plan(tmp_path)
+
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_the_message_shows_the_columns_with_values(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", ["file", "colour"], ["1.jpg", "red"], ["2.jpg", "blue"])
+    touch(tmp_path, *FILES)
+
+    with pytest.raises(
+        DataError, match=r"t.csv has 2 rows and these columns:\n  file: '1.jpg', '2.jpg'\n  colour: 'r"
+    ):
+        plan(path)
+
+
+def test_a_misspelt_column_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", ["text", "label", "author"], ["a", "x", "me"], ["b", "y", "me"])
+
+    with pytest.raises(DataError, match="did you mean 'author'") as caught:
+        plan(path, group="auther")
+
+    assert "--group names the column 'auther', which is not there" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("names", "message", "hint"),
+    [
+        (["a/1.jpg", "b/2.wav"], "files of several kinds: 1 image files (.jpg), 1 audio", "--ignore '*.wav'"),
+        (["1.jpg", "2.jpg"], "lie in no folder of a class", "folder per class"),
+        (["a.doc", "b.doc"], "seen: 2 × .doc", "folder per class"),
+        ([], "seen: nothing", "folder per class"),
+        (["train/a/1.jpg", "test/b/1.jpg", "old/1.jpg"], "there are others: 'old (1 files)'", "--ignore old"),
+    ],
+)
+def test_folders_that_make_no_sense_are_shown(
+    tmp_path: Path, names: list[str], message: str, hint: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        plan(touch(tmp_path, *names))
+
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_ignore_settles_what_was_ambiguous(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "test/b/1.jpg", "old/1.jpg", "train/a/1.txt")
+
+    assert len(plan(tmp_path, ignore=("old/", "*.txt")).rows) == 3
+
+
+def test_several_tables_are_listed(tmp_path: Path) -> None:
+    for name in ("one.csv", "two.csv"):
+        write_table(tmp_path / name, ["text", "label"], ["a", "x"], ["b", "y"])
+
+    with pytest.raises(DataError, match=r"there are 2 tables: 'one.csv', 'two.csv'") as caught:
+        plan(tmp_path)
+
+    assert "--ignore two.csv" in (caught.value.hint or "")
+
+
+def test_an_option_for_columns_without_a_table_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--group person names a column, but there is no table"):
+        plan(touch(tmp_path, "a/1.jpg", "b/1.jpg"), group="person")
+
+
+def test_a_table_that_is_not_utf8_says_where(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("text,label\na,x\nü,y\n".encode("latin-1"))
+
+    with pytest.raises(DataError, match=r"t.csv line 3 is not UTF-8 text: byte 0xfc"):
+        plan(tmp_path / "t.csv")

@@ -1,0 +1,75 @@
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from holdfast.core.errors import ConfigError, RefError
+from holdfast.core.files import digest_file
+from holdfast.core.workspace import Workspace
+from holdfast.workflows.training import train_run
+from tests.journey import Road, answer, holdfast, overrides
+
+
+def weights(home: Path) -> set[str]:
+    return {digest_file(path) for path in home.glob("models/*/versions/*/bundle/model.onnx")}
+
+
+@pytest.fixture
+def home(road: Road, tmp_path: Path) -> Path:
+    """A workspace with data but neither runs nor models."""
+    shutil.copytree(road.workspace.datasets, tmp_path / "home" / "datasets")
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_killed_training_goes_on_to_the_very_same_weights(road: Road, home: Path, share: float) -> None:
+    command = [sys.executable, "-m", "holdfast", "train", "shapes", *overrides("shapes"), "--home", str(home)]
+
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while not list(home.glob("runs/*/checkpoints/last.json")) and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(share * random.random())
+        process.kill()
+    holdfast(*command[3:], home=home)
+
+    shapes = set(road.workspace.models.glob("shapes/versions/1/bundle/model.onnx"))
+    assert weights(home) == {digest_file(path) for path in shapes}
+    assert len(answer("runs", "list", home=home)) <= 2
+
+
+def test_two_trainings_at_once_lose_nothing(home: Path) -> None:
+    command = [sys.executable, "-m", "holdfast", "train", "words", *overrides("words"), "--json", "--home", str(home)]
+
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    results = [json.loads(process.communicate()[0]) for process in both]
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert results[0]["run"] != results[1]["run"]
+    assert {run["status"] for run in answer("runs", "list", home=home)} == {"finished"}
+    assert len(weights(home)) == 1
+    for result in results:
+        assert answer("models", "verify", result["model"], home=home)["ok"]
+
+
+def test_a_recipe_for_another_modality_is_refused(road: Road) -> None:
+    with pytest.raises(ConfigError, match="recipe 'audio' is for audio, but shapes holds image"):
+        train_run("shapes", road.workspace, overrides=["recipe=audio"])
+
+
+def test_an_unknown_dataset_is_told_with_what_there_is(road: Road) -> None:
+    with pytest.raises(RefError, match="shapes"):
+        train_run("shpes", road.workspace)
+
+
+def test_the_stored_configuration_can_be_run_again(road: Road, home: Path) -> None:
+    stored = road.workspace.runs / road.results["shapes"]["run"] / "config.yaml"
+
+    train_run("shapes", Workspace(home), config_file=stored)
+
+    first = road.workspace.models / "shapes/versions/1/bundle/model.onnx"
+    assert weights(home) == {digest_file(first)}
