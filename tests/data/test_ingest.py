@@ -233,7 +233,8 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None
         (source / name).write_text(name)
 
     def meddle(modality: str, data: bytes) -> Mapping[str, int]:
-        (source / "a/1.txt").write_text("other")
+        if data == b"a/1.txt":
+            (source / "a/1.txt").write_text("other")
         return {}
 
     with pytest.raises(DataError, match=r"'a/1.txt' changed while it was being read"):
@@ -289,6 +290,21 @@ def test_a_kill_at_any_flush_to_disk_loses_nothing(tmp_path: Path) -> None:
         assert all(hashlib.sha256(version.read(i)).hexdigest() == version.digests[i] for i in range(120))
     assert {path.stem for path in (root / "toys/shards").iterdir()} == used
     assert [path.name for path in (root / "toys/versions").iterdir()] == ["1"]
+
+
+def test_whole_shards_of_a_killed_run_are_used_and_others_are_removed(tmp_path: Path) -> None:
+    root, shards = tmp_path / "root", tmp_path / "root/toys/shards"
+    source = write_images(tmp_path / "in", per_class=5)
+    add(source, root)
+    shutil.rmtree(root / "toys/versions")  # as if killed before the version
+    (used,) = shards.iterdir()
+    before = used.stat().st_mtime_ns
+    (shards / ("0" * 64 + ".tar")).write_bytes(b"from another run, and damaged")
+
+    add(source, root)
+
+    assert [path.name for path in shards.iterdir()] == [used.name]
+    assert used.stat().st_mtime_ns == before
 
 
 def test_two_at_once_both_end_well(tmp_path: Path) -> None:

@@ -60,6 +60,18 @@ def test_samples_and_groups_keep_their_splits_when_data_is_added(
         assert split == earlier.groups.get(sample.group, split)
 
 
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_a_known_group_or_sample_keeps_its_split_when_it_comes_back_alone(split: str) -> None:
+    earlier = Earlier({"old": split}, {"g": split})
+
+    for sample in (
+        Sample("new", ("x",), "g"),
+        Sample("old", ("x",), "another"),
+        Sample("old", ("x",), "old"),
+    ):
+        assert assign_splits([sample], earlier, Shares()) == [split]
+
+
 @settings(max_examples=50)
 @given(st.integers(3, 40), st.integers(3, 40), st.integers(0, 3))
 def test_each_label_with_three_groups_is_in_each_split(cats: int, dogs: int, seed: int) -> None:

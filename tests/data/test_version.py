@@ -38,6 +38,22 @@ def test_different_content_has_different_fingerprints(one, other) -> None:  # ty
     assert (of(one) == of(other)) == same
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("ba", ["x"], "g", "train"),
+        ("ab", ["y"], "g", "train"),
+        ("ab", ["x", "x"], "g", "train"),
+        ("ab", ["x"], "h", "train"),
+        ("ab", ["x"], "g", "test"),
+        ("a", ["bx"], "g", "train"),
+        ("ab", ["xg"], "", "train"),
+    ],
+)
+def test_each_part_of_a_sample_counts(other: tuple[str, list[str], str, str]) -> None:
+    assert of([("ab", ["x"], "g", "train")]) != of([other])
+
+
 def look(modality: str, data: bytes) -> dict[str, int]:
     if not data.strip():
         raise InputError("empty text")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.config.schema import AudioPrepare
@@ -113,6 +113,7 @@ class TestSound:
 
 
 class TestWindows:
+    @settings(deadline=None)
     @given(st.integers(1, 40_000), st.integers(1, 100), st.integers(1, 100))
     def test_every_audio_sample_lies_in_a_window_and_no_window_is_idle(
         self, length: int, window_c: int, hop_c: int
@@ -201,6 +202,7 @@ class TestRefusals:
             else:
                 assert np.array_equal(cut, whole), length
 
+    @settings(deadline=None)
     @given(st.sampled_from(sorted(KINDS)), st.data())
     def test_damage_gives_sound_or_an_input_error(self, kind: str, draw: st.DataObject) -> None:
         data = bytearray(sample(kind))
@@ -214,6 +216,7 @@ class TestRefusals:
 
         assert not isinstance(result, str) or "\n" not in result
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200))
     def test_any_bytes_give_an_input_error(self, data: bytes) -> None:
         assert isinstance(outcome(data), str)

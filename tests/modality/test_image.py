@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -288,6 +288,7 @@ class TestRefusals:
                 assert probe("image", data[:length]) == facts
 
     @pytest.mark.filterwarnings("ignore::UserWarning")
+    @settings(deadline=None)
     @given(st.sampled_from(sorted(KINDS)), st.data())
     def test_damage_gives_a_picture_or_an_input_error(self, kind: str, draw: st.DataObject) -> None:
         data = bytearray(sample(kind))
@@ -301,6 +302,7 @@ class TestRefusals:
 
         assert not isinstance(result, str) or "\n" not in result
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200))
     def test_any_bytes_give_a_picture_or_an_input_error(self, data: bytes) -> None:
         with pytest.raises(InputError):

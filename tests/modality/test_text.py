@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -61,6 +61,7 @@ class TestVocabulary:
     def test_what_is_frequent_becomes_one_token(self) -> None:
         assert preparation().decode(b"the wave").shape == (1, 2)
 
+    @settings(deadline=None)
     @given(st.integers(0, 2**32))
     def test_the_order_of_the_texts_does_not_matter(self, seed: int) -> None:
         shuffled = random.Random(seed).sample(TEXTS, len(TEXTS))
@@ -84,6 +85,7 @@ class TestVocabulary:
 
 
 class TestTokens:
+    @settings(deadline=None)
     @given(PLAIN)
     def test_tokens_give_back_the_text(self, text: str) -> None:
         import unicodedata
@@ -127,6 +129,7 @@ class TestTokens:
 
 
 class TestBatches:
+    @settings(deadline=None)
     @given(st.lists(PLAIN, min_size=1, max_size=5))
     def test_padding_stands_at_the_end_and_only_there(self, texts: list[str]) -> None:
         made = preparation()
@@ -208,6 +211,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"needs the content of a tokenizer\.json"):
             prepare(TextPrepare())
 
+    @settings(deadline=None)
     @given(st.binary(max_size=100))
     def test_any_bytes_give_tokens_or_an_input_error(self, data: bytes) -> None:
         try:

@@ -30,7 +30,7 @@ def labels_of(
     array([[ True, False]])
     """
     if task == "single":
-        return np.argmax(probabilities, axis=-1).astype(np.int64, copy=False)
+        return np.asarray(np.argmax(probabilities, axis=-1), dtype=np.int64)
     limits = np.asarray(0.5 if thresholds is None else thresholds, dtype=np.float64)
     if limits.ndim and limits.shape != probabilities.shape[-1:]:
         raise ValueError(f"need one threshold per label, got {limits.shape} for {probabilities.shape}")

@@ -62,7 +62,7 @@ def oriented_gradients(grey: np.ndarray, cells: int = 8) -> np.ndarray:
     down[:, 1:-1] = grey[:, 2:] - grey[:, :-2]
     right[:, :, 1:-1] = grey[:, :, 2:] - grey[:, :, :-2]
     length = np.hypot(down, right)
-    turn = (np.arctan2(down, right) % np.pi) * (_TURNS / np.pi)  # 0 to 9
+    turn = np.arctan2(down, right) * (_TURNS / np.pi)  # opposite directions are one, modulo 9
     lower = np.floor(turn)
     share = turn - lower
     cell = (np.arange(height) * cells // height)[:, None] * cells + np.arange(width) * cells // width
@@ -73,7 +73,8 @@ def oriented_gradients(grey: np.ndarray, cells: int = 8) -> np.ndarray:
         votes += np.bincount(at.ravel(), weights=(length * weight).ravel(), minlength=len(votes))
     grid = votes.reshape(n, cells, cells, _TURNS)
     blocks = np.concatenate([grid[:, :-1, :-1], grid[:, :-1, 1:], grid[:, 1:, :-1], grid[:, 1:, 1:]], axis=3)
-    return _normed(np.minimum(_normed(blocks), 0.2)).reshape(n, -1)
+    normed = _normed(np.minimum(_normed(blocks), 0.2))
+    return np.asarray(normed.reshape(n, -1))
 
 
 def _normed(blocks: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def colours(pictures: np.ndarray, levels: int = 4) -> np.ndarray:
     bin_of = (level @ np.array([levels * levels, levels, 1])).reshape(n, -1)
     at = bin_of + np.arange(n)[:, None] * levels**3
     counts = np.bincount(at.ravel(), minlength=n * levels**3).reshape(n, -1)
-    return np.sqrt(counts / bin_of.shape[1])
+    return np.asarray(np.sqrt(counts / bin_of.shape[1]))
 
 
 def audio_features(sounds: Sequence[np.ndarray], rate: int) -> np.ndarray:
@@ -112,20 +113,30 @@ def audio_features(sounds: Sequence[np.ndarray], rate: int) -> np.ndarray:
 
 
 def _audio_features(windows: np.ndarray, hann: np.ndarray, bands: np.ndarray) -> np.ndarray:
-    size = len(hann)
-    if windows.shape[1] < size:
-        windows = np.pad(windows, ((0, 0), (0, size - windows.shape[1])))
-    frames = np.lib.stride_tricks.sliding_window_view(windows, size, axis=1)[:, :: size // 2]
-    power = np.abs(np.fft.rfft(frames * hann, axis=-1)) ** 2
-    energies = np.log(power @ bands + 1e-6)  # (windows, frames, bands)
-    changes = np.diff(energies, axis=1) if energies.shape[1] > 1 else np.zeros_like(energies)
-    parts = [row.reshape(-1, bands.shape[1]) for row in (energies, changes)]
-    moments = [moment for part in parts for moment in (part.mean(axis=0), part.std(axis=0))]
+    each = [_energies(window, hann, bands) for window in windows]  # one at a time: a long sound has hundreds
+    energies = np.concatenate(each)
+    changes = np.concatenate([np.diff(part, axis=0) for part in each])
+    if not len(changes):
+        changes = np.zeros_like(energies)
+    moments = [moment for part in (energies, changes) for moment in (part.mean(axis=0), part.std(axis=0))]
     return np.concatenate(moments).astype(np.float32)
 
 
+def _energies(window: np.ndarray, hann: np.ndarray, bands: np.ndarray) -> np.ndarray:
+    """Log energies of half-overlapping frames, shape (frames, bands); padding is left out."""
+    size = len(hann)
+    padded = np.pad(window, (0, max(0, size - len(window))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 2]
+    heard = frames[frames.any(axis=1)]
+    power = np.abs(np.fft.rfft((heard if len(heard) else frames[:1]) * hann)) ** 2
+    return np.asarray(np.log(power @ bands + 1e-6))
+
+
 def mel_bands(rate: int, size: int, bands: int = _BANDS) -> np.ndarray:
-    """Weights of spectrum lines in overlapping triangles, evenly spaced in mel; shape (size // 2 + 1, bands)."""
+    """Weights of spectrum lines in overlapping triangles, evenly spaced in mel.
+
+    Shape (size // 2 + 1, bands).
+    """
     top = 2595 * np.log10(1 + rate / 2 / 700)
     corners = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
     lines = np.arange(size // 2 + 1)[:, None] * rate / size
@@ -136,24 +147,26 @@ def mel_bands(rate: int, size: int, bands: int = _BANDS) -> np.ndarray:
 
 def text_features(train: Sequence[str], test: Sequence[str]) -> tuple[Any, Any]:
     """TF-IDF of words, pairs of words and runs of 3 to 5 characters; two sparse matrices."""
+    from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import FeatureUnion
 
+    kinds = ({"analyzer": "word", "ngram_range": (1, 2)}, {"analyzer": "char_wb", "ngram_range": (3, 5)})
     rare = 2 if len(train) >= 50 else 1
-    words = TfidfVectorizer(
-        ngram_range=(1, 2), min_df=rare, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=100_000
-    )
-    runs = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(3, 5), min_df=rare, sublinear_tf=True, max_features=100_000
-    )
-    union = FeatureUnion([("words", words), ("runs", runs)])
-    return union.fit_transform(train), union.transform(test)
+    known, asked = [csr_matrix((len(train), 1))], [csr_matrix((len(test), 1))]
+    for kind in kinds:
+        counter = TfidfVectorizer(min_df=rare, sublinear_tf=True, max_features=100_000, **kind)
+        try:
+            known.append(counter.fit_transform(train))
+        except ValueError:  # no such term in two texts: a script without blanks has no words to count
+            continue
+        asked.append(counter.transform(test))
+    return hstack(known, format="csr"), hstack(asked, format="csr")
 
 
 def compact(
-    train: np.ndarray, test: np.ndarray, *, size: int = 256, seed: int = 0
+    train: np.ndarray, test: np.ndarray, *, size: int = 512, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised by training, and projected to its principal axes where there are more features than `size`."""
+    """Standardised by training, and projected to its main axes where there are more features than `size`."""
     mean, spread = train.mean(axis=0), train.std(axis=0)
     spread[spread < 1e-8] = 1.0
     known, asked = (train - mean) / spread, (test - mean) / spread

@@ -63,8 +63,8 @@ def outcome(
         return Outcome("multi", said, truth.astype(bool), labels_of(said, "multi", thresholds))
     if truth.min() < 0 or truth.max() >= labels:
         raise ValueError(f"targets go from {truth.min()} to {truth.max()}, but there are {labels} labels")
-    each = np.arange(labels)
-    return Outcome("single", said, truth[:, None] == each, labels_of(said, "single")[:, None] == each)
+    one_hot = np.eye(labels, dtype=bool)
+    return Outcome("single", said, one_hot[truth], one_hot[labels_of(said, "single")])
 
 
 def weigh(told: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -81,7 +81,7 @@ def weigh(told: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
     hits, true, predicted = tallies(told, weights)
     f1 = f1_of(hits, true, predicted)
     # a class that a resample lost by chance says nothing about how well it is found
-    f1[(true == 0) & told.true.any(axis=0)[:, None]] = np.nan
+    f1[(true == 0) & np.asarray(told.true.any(axis=0))[:, None]] = np.nan
     precision, auroc = rankings(told, weights)
     metrics = {"accuracy": right @ weights / total}
     if told.task == "multi":
@@ -162,7 +162,8 @@ def _ranking(scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tuple
 
 def ratio(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """One by the other; NaN where the lower is 0."""
-    return np.divide(upper, lower, out=np.full(np.shape(upper), np.nan), where=lower > 0)
+    out = np.full(np.shape(upper), np.nan)
+    return np.asarray(np.divide(upper, lower, out=out, where=lower > 0))
 
 
 def mean_known(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from holdfast.modality.container import container_of, is_cut_off, playable
 from holdfast.modality.sniff import first_bytes
 
 _BLOCK = 1 << 18
-"""Frames decoded at a time, so that many channels never lie in memory at full length."""
+"""Values decoded at a time, of all channels: a header may speak of a thousand of them."""
 _UNKNOWN = 1 << 60
 """FLAC from a pipe does not say how many frames it has; libsndfile then says more than this."""
 _RATES = (1000, 768_000)
@@ -113,7 +113,8 @@ def _check_header(promised: int, rate: int, max_s: float) -> None:
 def _mono(file: Any, most: int) -> np.ndarray:
     """The mean of the channels, float32, shape (frames,); stops soon after the most that is allowed."""
     blocks, frames = [], 0
-    while frames <= most and len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+    size = _BLOCK // file.channels
+    while frames <= most and len(block := file.read(size, dtype="float32", always_2d=True)):
         frames += len(block)
         blocks.append(block.mean(axis=1) if block.shape[1] > 1 else block[:, 0])
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)

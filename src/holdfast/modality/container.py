@@ -106,9 +106,8 @@ def _mp3_is_cut_off(data: bytes) -> bool:
     ends = _mp3_frames(data, start)
     if not ends or ends[-1] > len(data):
         return True
-    promised = _xing_frames(data[start : ends[0]])
-    if promised is not None:
-        return len(ends) - 1 < promised  # the frame with the header in it does not count
+    if _xing_frames(data[start : ends[0]]) is not None:
+        return False  # whoever decodes it sees whether all the frames come that are promised there
     rest = data[ends[-1] :]
     return not rest.startswith(_TAGS) and any(rest)
 

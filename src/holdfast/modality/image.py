@@ -153,6 +153,8 @@ def _check_webp(data: bytes, max_pixels: int) -> None:
 def _reason(error: Exception) -> str:
     """A few words. Pillow says in many ways that a file ended too early."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, KeyError):
+        text = f"unknown value {text} in its header"
     if isinstance(error, EOFError) or any(words in text.lower() for words in _ENDED_EARLY):
         return "truncated image"
     return f"broken image ({text[:80]})"

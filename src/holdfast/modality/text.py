@@ -97,7 +97,7 @@ def learn_tokenizer(texts: Iterable[str], vocab: int) -> bytes:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sorted(texts), trainer)
+    tokenizer.train_from_iterator(sorted(texts), trainer)  # counting words, it should not mind the order
     return str(tokenizer.to_str(pretty=True)).encode()
 
 

@@ -18,8 +18,10 @@ class ImageFront(nn.Module):
         self.shift = prepare.mean / prepare.std
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Channels come first in shape but stay last in memory, which convolutions on a CPU like best."""
-        return pixels.permute(0, 3, 1, 2).float() * self.scale - self.shift
+        """Channels come first in memory too: with them last, steps on a CPU take 10 to 25 % less time,
+        but torch 2.13 corrupts its heap in the backward pass of 8 channels on two threads.
+        """
+        return pixels.permute(0, 3, 1, 2).contiguous().float() * self.scale - self.shift
 
 
 class MelFront(nn.Module):

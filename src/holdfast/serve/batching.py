@@ -1,6 +1,7 @@
 """Micro-batching: items of requests that are there at the same time go through the graph together."""
 
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from holdfast.core.errors import HoldfastError, InputError
+from holdfast.core.errors import HoldfastError
 from holdfast.serve.engine import Engine
 
 _SLAB_BYTES = 64 << 20
@@ -62,13 +63,13 @@ class Batcher:
     """
 
     def __init__(
-        self, engine: Engine, *, workers: int = 1, batch: int = 8, wait_s: float = 0.0, capacity: int = 256
+        self, engine: Engine, *, workers: int = 0, batch: int = 8, wait_s: float = 0.0, capacity: int = 256
     ) -> None:
         """Start the workers.
 
         Args:
             engine: does the decoding and runs the graph; both happen in the workers.
-            workers: threads; one per core.
+            workers: threads; 0 takes one per core.
             batch: most items in one run.
             wait_s: how long an item waits for others to join it; 0 joins only what waits already.
             capacity: most items that wait. A request of more items is taken if nothing waits.
@@ -81,7 +82,7 @@ class Batcher:
         self._seconds_each = 0.01
         self._workers = [
             threading.Thread(target=self._work, name=f"predict-{number}", daemon=True)
-            for number in range(workers)
+            for number in range(workers or _cores())
         ]
         for worker in self._workers:
             worker.start()
@@ -176,16 +177,6 @@ class Batcher:
             job.future.set_result(Answer(answer.probabilities[row], answer.parts[row]))
 
 
-def faults(answers: Sequence[Answer | BaseException]) -> dict[int, InputError]:
-    """The items that cannot be decoded, by their index.
-
-    Raises:
-        BaseException: the first that is no fault of an item, if there is one.
-    """
-    found: dict[int, InputError] = {}
-    for index, answer in enumerate(answers):
-        if isinstance(answer, InputError):
-            found[index] = answer
-        elif isinstance(answer, BaseException):
-            raise answer
-    return found
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # what a container or taskset lets us use
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -124,7 +124,7 @@ def toy_provenance(seed: int = 0) -> dict[str, Any]:
 
 
 def toy_item(modality: Modality, seed: int = 0) -> bytes:
-    """The bytes of a small picture (PNG), a sound (WAV, half a second to three) or a text."""
+    """The bytes of a small picture (PNG), a sound (WAV, half a second to two) or a text."""
     rng = np.random.default_rng(seed)
     file = io.BytesIO()
     if modality == "image":
@@ -134,8 +134,9 @@ def toy_item(modality: Modality, seed: int = 0) -> bytes:
     elif modality == "audio":
         import soundfile
 
-        length = int(rng.integers(4000, 24000))
+        length = int(rng.integers(4000, 16000))
         tone = np.sin(np.arange(length) * rng.uniform(0.05, 0.5)) * rng.uniform(0.1, 0.9)
+        tone += 0.02 * rng.standard_normal(length)
         soundfile.write(file, tone.astype(np.float32), 8000, format="WAV")
     else:
         words = " ".join(_TEXTS).split()

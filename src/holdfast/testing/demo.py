@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from holdfast.testing.toys import write_digits
 
@@ -40,8 +40,8 @@ def _demo(folder: Path) -> None:
         try:
             url = _address(server.stdout)
             answer = _post(f"{url}/predict", sample.read_bytes())
-            best = answer["predictions"][0]
-            print(f"POST {url}/predict → {best['labels'][0]} ({best['probabilities'][best['labels'][0]]:.1%})")
+            label = answer["label"]
+            print(f"POST {url}/predict → {label} ({answer['probabilities'][label]:.1%})")
             print(f"\nfrom files to a served prediction in {time.monotonic() - began:.0f} s")
             if sys.stdout.isatty():
                 print(f"the page is at {url} until Ctrl-C; try a file of {source}")
@@ -76,10 +76,10 @@ def _address(lines: IO[str] | None) -> str:
     sys.exit("the server ended before it answered")
 
 
-def _post(url: str, picture: bytes) -> dict[str, list[dict[str, object]]]:
+def _post(url: str, picture: bytes) -> dict[str, Any]:
     request = urllib.request.Request(url, picture, {"Content-Type": "image/png"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-        answer: dict[str, list[dict[str, object]]] = json.load(response)
+        answer: dict[str, Any] = json.load(response)["predictions"][0]
         return answer
 
 

@@ -36,7 +36,8 @@ def _mixed(state: np.ndarray) -> np.ndarray:
     state = state + np.uint64(0x9E3779B97F4A7C15)  # arrays of uint64 wrap around in silence
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    hashed: np.ndarray = state ^ (state >> np.uint64(31))
+    return hashed
 
 
 IMAGE_ROLLS = 9
@@ -153,7 +154,8 @@ def _moved(pixels: np.ndarray, config: AugmentConfig, rolls: np.ndarray) -> np.n
     moved = moved.swapaxes(1, 2)
     first = moved[rows, left]
     first += beside * (moved[rows, np.minimum(left + 1, wide)] - first)
-    return (first.swapaxes(1, 2) + 0.5).astype(np.uint8)
+    answer: np.ndarray = (first.swapaxes(1, 2) + 0.5).astype(np.uint8)
+    return answer
 
 
 def _coordinates(size: int, zoom: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -164,11 +166,12 @@ def _coordinates(size: int, zoom: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def _lit(pixels: np.ndarray, amounts: np.ndarray) -> np.ndarray:
-    """Brightness and contrast changed; amounts of shape (n, 2) are shares of full white and of the contrast."""
+    """Brightness changed by a share of full white and contrast by a share of itself; amounts: (n, 2)."""
     means = pixels.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
     contrast = (1 + amounts[:, 1]).astype(np.float32)[:, None, None, None]
     offset = means * (1 - contrast) + (255 * amounts[:, 0]).astype(np.float32)[:, None, None, None]
-    return (pixels * contrast + (offset + 0.5)).clip(0, 255).astype(np.uint8)
+    lit: np.ndarray = (pixels * contrast + (offset + 0.5)).clip(0, 255).astype(np.uint8)
+    return lit
 
 
 def _covered(pixels: np.ndarray, share: float, rolls: np.ndarray) -> np.ndarray:

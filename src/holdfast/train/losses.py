@@ -14,18 +14,19 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """From logits and targets, both of shape (n, labels), to the mean loss of a sample."""
 
 
-def make_loss(config: LossConfig, task: Task, targets: np.ndarray, device: torch.device) -> Loss:
+def make_loss(config: LossConfig, task: Task, targets: np.ndarray, labels: int, device: torch.device) -> Loss:
     """Cross-entropy for one label, binary cross-entropy averaged over the labels for many.
 
     Args:
         config: smoothing and weights.
         task: whether the labels exclude each other.
         targets: those of the training split, which the weights are counted from.
+        labels: how many there are, whether they occur in the training split or not.
         device: where the weights shall be.
     """
     weights = None
     if config.class_weights == "balanced":
-        weights = torch.from_numpy(balanced(targets, task)).float().to(device)
+        weights = torch.from_numpy(balanced(targets, task, labels)).float().to(device)
     smoothing = config.label_smoothing
 
     def one(logits: Tensor, shares: Tensor) -> Tensor:
@@ -40,23 +41,23 @@ def make_loss(config: LossConfig, task: Task, targets: np.ndarray, device: torch
     return one if task == "single" else many
 
 
-def balanced(targets: np.ndarray, task: Task) -> np.ndarray:
+def balanced(targets: np.ndarray, task: Task, labels: int) -> np.ndarray:
     """Weights by which each label counts as much as any other, shape (labels,).
 
     One label: a label's weight is the inverse of its frequency, and 1 on the average of the samples.
     Many: how many times rarer it is to have the label than not to. A label that never occurs, or
     always does, weighs 1.
 
-    >>> balanced(np.array([0, 0, 0, 1]), "single").round(2)
+    >>> balanced(np.array([0, 0, 0, 1]), "single", 2).round(2)
     array([0.67, 2.  ])
-    >>> balanced(np.array([[1, 0], [0, 0], [0, 0], [0, 0]]), "multi")
+    >>> balanced(np.array([[1, 0], [0, 0], [0, 0], [0, 0]]), "multi", 2)
     array([3., 1.])
     """
     if task == "multi":
         have = targets.sum(axis=0, dtype=np.float64)
         lack = len(targets) - have
         return np.where((have == 0) | (lack == 0), 1.0, lack / np.maximum(have, 1))
-    counts = np.bincount(targets).astype(np.float64)
+    counts = np.bincount(targets, minlength=labels).astype(np.float64)
     return np.where(counts == 0, 1.0, len(targets) / np.count_nonzero(counts) / np.maximum(counts, 1))
 
 
@@ -68,4 +69,5 @@ def as_shares(targets: np.ndarray, task: Task, labels: int) -> np.ndarray:
     """
     if task == "multi":
         return targets.astype(np.float32)
-    return np.eye(labels, dtype=np.float32)[targets]
+    shares: np.ndarray = np.eye(labels, dtype=np.float32)[targets]
+    return shares

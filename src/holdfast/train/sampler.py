@@ -1,4 +1,4 @@
-"""Which samples an epoch shows, and in which order: a function of the seed and the epoch, so that nothing is kept."""
+"""Which samples an epoch shows, and in which order: a function of the seed and the epoch alone."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from holdfast.core.media import Task
 
 
 def order(
-    targets: np.ndarray, task: Task, *, sampler: Literal["shuffle", "weighted"], seed: int, epoch: int
+    targets: np.ndarray, task: Task, sampler: Literal["shuffle", "weighted"], *, key: tuple[int, int]
 ) -> np.ndarray:
     """Places in `targets`, as many as there are, in the order in which the epoch shows them.
 
@@ -16,13 +16,12 @@ def order(
         targets: shape (n,) of label indices, or (n, labels) of 0 and 1 for many labels.
         sampler: `shuffle` shows each sample once. `weighted` shows each label about equally often: a
             sample of a rare label comes several times, one of a common label not in every epoch.
-        seed: of the run.
-        epoch: from 0.
+        key: seed and epoch.
 
-    >>> order(np.array([0, 0, 1]), "single", sampler="shuffle", seed=0, epoch=0).tolist()
+    >>> order(np.array([0, 0, 1]), "single", "shuffle", key=(0, 0)).tolist()
     [2, 0, 1]
     """
-    rng = np.random.default_rng([seed, epoch])
+    rng = np.random.default_rng(key)
     shuffled = rng.permutation(len(targets))
     if sampler == "shuffle":
         return shuffled

@@ -69,7 +69,8 @@ def uncalibrated(scored: Scored, temperature: float, task: Task) -> np.ndarray:
     each = apply_temperature(logits_of(scored.parts, task) * temperature, 1.0, task)
     counts = np.array([len(part) for part in scored.parts])
     sums: np.ndarray = np.add.reduceat(each, np.r_[0, counts.cumsum()[:-1]], axis=0)
-    return sums / counts[:, None]
+    means: np.ndarray = sums / counts[:, None]
+    return means
 
 
 def baselines(

@@ -1,0 +1,178 @@
+"""From a dataset version to batches: decoded once, kept in memory, augmented ahead of the training step."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.config.schema import AugmentConfig
+from holdfast.core.errors import DataError, InputError
+from holdfast.core.progress import progress
+from holdfast.data import Version
+from holdfast.modality import Preparation
+from holdfast.modality.text import TextPreparation
+from holdfast.train import augment
+
+_AHEAD = 3
+"""Batches made before they are asked for."""
+
+
+class Samples:
+    """Decoded samples by their index in a dataset version, kept in memory while there is room.
+
+    Args:
+        version: where they come from.
+        preparation: how they are decoded.
+        cache_mb: how much memory they may take; what does not fit is decoded each time.
+        threads: how many decode at once.
+    """
+
+    def __init__(self, version: Version, preparation: Preparation, *, cache_mb: float, threads: int) -> None:
+        self.version = version
+        self.preparation = preparation
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = cache_mb * 2**20
+        self._threads = threads
+
+    def parts(self, index: int) -> np.ndarray:
+        """The parts of one sample, shape (parts, …).
+
+        Raises:
+            DataError: if it cannot be decoded; its name is in the message.
+        """
+        kept = self._kept.get(index)
+        return self._decode(index) if kept is None else kept
+
+    def warm(self, indices: np.ndarray) -> None:
+        """Decode samples into memory until it is full."""
+        waiting: deque[tuple[int, Future[np.ndarray]]] = deque()
+        with (
+            ThreadPoolExecutor(self._threads) as pool,
+            progress("decode", len(indices), unit="samples") as bar,
+        ):
+            for index in indices.tolist():
+                if self._room <= 0:
+                    break
+                waiting.append((index, pool.submit(self._decode, index)))
+                if len(waiting) > 4 * self._threads:
+                    self._keep(*waiting.popleft())
+                    bar.advance()
+            for index, decoded in waiting:
+                self._keep(index, decoded)
+                bar.advance()
+
+    def _keep(self, index: int, decoded: "Future[np.ndarray]") -> None:
+        parts = decoded.result()
+        self._room -= parts.nbytes
+        if self._room >= 0:
+            self._kept[index] = parts
+
+    def _decode(self, index: int) -> np.ndarray:
+        try:
+            return self.preparation.decode(self.version.read(index))
+        except InputError as error:
+            raise DataError(
+                f"{self.version.names[index]}: {error.message}",
+                hint="the limits of `prepare` may be tighter than when the data was added",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step learns from.
+
+    Attributes:
+        inputs: decoded and augmented, as the graph takes them.
+        shares: targets, float32 of shape (n, labels).
+        places: where each sample stands in the epoch, shape (n,); random changes hang on it.
+    """
+
+    inputs: Tensor
+    shares: Tensor
+    places: np.ndarray
+
+
+def training_batches(
+    samples: Samples,
+    plan: Sequence[np.ndarray],
+    shares: np.ndarray,
+    config: AugmentConfig,
+    *,
+    key: tuple[int, int],
+    start: int = 0,
+) -> Iterator[Batch]:
+    """The batches of an epoch from number `start` on, made in a thread ahead of their use.
+
+    Args:
+        samples: where they come from.
+        plan: indices of the samples of each batch of the epoch.
+        shares: targets of all samples of the version, shape (all, labels).
+        config: how samples are changed.
+        key: seed and epoch; the same ones give the same changes.
+        start: batches that were seen before.
+    """
+    firsts = np.cumsum([0, *(len(part) for part in plan)])
+
+    def make(number: int) -> Batch:
+        places = np.arange(firsts[number], firsts[number + 1])
+        inputs = _augmented(samples, plan[number], config, (*key, 0), places)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(shares[plan[number]]), places)
+
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        try:
+            for number in range(start, len(plan)):
+                waiting.append(pool.submit(make, number))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _augmented(
+    samples: Samples, indices: np.ndarray, config: AugmentConfig, key: tuple[int, ...], places: np.ndarray
+) -> np.ndarray:
+    """One batch of inputs; of a recording, one window by chance."""
+    preparation = samples.preparation
+    decoded = [samples.parts(index) for index in indices.tolist()]
+    if preparation.modality == "image":
+        rolls = augment.uniforms(key, places, augment.IMAGE_ROLLS)
+        return augment.change_images(_first_parts(preparation, decoded), config, rolls)
+    if preparation.modality == "audio":
+        rolls = augment.uniforms(key, places, augment.SOUND_ROLLS)
+        windows = [parts[int(roll * len(parts))] for parts, roll in zip(decoded, rolls[:, 0], strict=True)]
+        return augment.change_sounds(preparation.collate(windows), config, rolls)
+    ids = _first_parts(preparation, decoded)
+    rolls = augment.uniforms(key, places, ids.shape[1])
+    return augment.change_texts(ids, config, rolls, pad=padding(preparation))
+
+
+def _first_parts(preparation: Preparation, decoded: Sequence[np.ndarray]) -> np.ndarray:
+    return preparation.collate([parts[0] for parts in decoded])
+
+
+def plain_batches(samples: Samples, indices: np.ndarray, batch: int) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """All parts of samples as they are, in batches; beside each part the place in `indices` of its sample."""
+    parts: list[np.ndarray] = []
+    places: list[int] = []
+    for place, index in enumerate(indices.tolist()):
+        for part in samples.parts(index):
+            parts.append(part)
+            places.append(place)
+            if len(parts) == batch:
+                yield torch.from_numpy(samples.preparation.collate(parts)), np.array(places)
+                parts, places = [], []
+    if parts:
+        yield torch.from_numpy(samples.preparation.collate(parts)), np.array(places)
+
+
+def padding(preparation: Preparation) -> int:
+    """The token id that fills up texts."""
+    return preparation.pad if isinstance(preparation, TextPreparation) else 0

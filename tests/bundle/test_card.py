@@ -1,0 +1,58 @@
+from holdfast.bundle import Manifest, write_card
+from holdfast.config.schema import ImagePrepare
+from holdfast.testing.bundles import toy_evaluation, toy_provenance
+
+
+def test_says_what_was_measured_beside_the_baselines() -> None:
+    card = write_card(_manifest(), {**toy_evaluation(), "left_out_twins": 7}, {"train": 70, "test": 20})
+
+    assert card.startswith("# toy\n\nGives pictures one label out of 2: disc, square.")
+    assert "- dataset: toy@1\n" in card
+    assert "- fingerprint: `ffff" in card
+    assert "- samples: 70 train, 20 test\n" in card
+    assert "7 held-out samples whose exact copy is in training" in card
+    assert "| metric | model | majority | simple features |" in card
+    assert (
+        "| **macro_f1** | 0.900 (0.870 to 0.930) | 0.500 (0.470 to 0.530) | 0.700 (0.670 to 0.730) |" in card
+    )
+    assert "error: 0.080 before and 0.030 after calibration, at temperature 1.5." in card
+    assert "- run: `toy-20260101-000000-0000`" in card
+    assert "No better than" not in card
+
+
+def test_says_so_where_a_simple_model_is_as_good_and_where_samples_are_few() -> None:
+    evaluation = toy_evaluation(value=0.8, simple=0.8)
+    evaluation["per_class"][1]["support"] = 4
+
+    card = write_card(_manifest(), evaluation, {})
+
+    assert "- No better than the simple features baseline: macro_f1 0.800 against 0.800." in card
+    assert "rough number only: square (4)." in card
+
+
+def test_says_nothing_about_what_is_not_known() -> None:
+    bare = Manifest(task="multi", modality="image", labels=["a"], prepare=ImagePrepare())
+
+    card = write_card(bare, {"metrics": {"auroc": {"value": None, "low": None, "high": None}}}, {})
+
+    assert "| auroc | – |" in card
+    assert "None" not in card
+    assert "## Provenance" not in card
+    assert "## Data" not in card
+
+
+def test_a_label_cannot_become_markup() -> None:
+    manifest = Manifest(task="single", modality="image", labels=["<b>|x|\n# y"], prepare=ImagePrepare())
+
+    assert r"out of 1: \<b\>\|x\| \# y." in write_card(manifest, {}, {})
+
+
+def _manifest() -> Manifest:
+    return Manifest(
+        task="single",
+        modality="image",
+        labels=["disc", "square"],
+        prepare=ImagePrepare(),
+        provenance=toy_provenance(),
+        parity={"max_difference": 2e-7, "equal_labels": 1.0},
+    )

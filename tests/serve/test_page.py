@@ -1,0 +1,243 @@
+"""The page in a real Chromium: a file or a text goes in, and what the engine says shows."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from holdfast.serve.engine import Engine
+from holdfast.testing.bundles import toy_item
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "artifacts" / "screenshots"
+Clients = Callable[..., httpx.Client]
+Engines = Callable[..., Engine]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium with its console kept."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        if os.environ.get("CI"):
+            pytest.fail("chromium and chromedriver must be installed where CI is set")
+        pytest.skip("chromium or chromedriver is not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,950"):
+        options.add_argument(flag)
+    it = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield it
+    it.quit()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """The browser; afterwards, nothing may stand in its console (such as a breach of the CSP)."""
+    browser.get_log("browser")
+    yield browser
+    assert [line["message"] for line in browser.get_log("browser")] == []
+
+
+def opened(page: Any, client: httpx.Client) -> None:
+    page.get(str(client.base_url))
+    wait(page, "body[data-state=ready]")
+
+
+def wait(page: Any, selector: str, count: int = 1) -> list[Any]:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def found(driver: Any) -> Any:
+        elements = driver.find_elements(By.CSS_SELECTOR, selector)
+        return elements if len(elements) >= count else False
+
+    return list(WebDriverWait(page, 20).until(found))
+
+
+def texts(page: Any, selector: str) -> list[str]:
+    return [it.text for it in wait(page, selector)]
+
+
+def shoot(page: Any, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    wait_for(page, "return document.getAnimations().every((it) => it.playState === 'finished')")
+    assert page.save_screenshot(str(SHOTS / f"{name}.png"))
+
+
+def shown(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def picture(path: Path) -> Path:
+    """A picture that is nice to look at: a sunset."""
+    from PIL import Image
+
+    y, x = np.mgrid[0:300, 0:400] / 300.0
+    sun = np.clip(1.2 - 6 * np.hypot(x - 0.7, y - 0.55), 0, 1)[..., None]
+    sky = np.stack([0.25 + 0.7 * y, 0.2 + 0.35 * y, 0.45 - 0.15 * y], axis=-1)
+    rgb = np.where((y > 0.7)[..., None], sky[::-1] * 0.55, sky) * (1 - sun) + sun * [1.0, 0.85, 0.5]
+    Image.fromarray((rgb.clip(0, 1) * 255).astype(np.uint8)).save(path)
+    return path
+
+
+def sound(path: Path) -> Path:
+    """A chirp that rises and falls."""
+    import soundfile
+
+    time_s = np.arange(8000 * 4) / 8000
+    loud = np.sin(np.pi * time_s / 4) * (0.4 + 0.5 * (np.sin(time_s * 9) > 0))
+    soundfile.write(path, loud * np.sin(2 * np.pi * (400 + 300 * np.sin(3 * time_s)) * time_s), 8000)
+    return path
+
+
+def test_a_picture_goes_in_and_its_label_shows(
+    page: Any, clients: Clients, engines: Engines, tmp_path: Path
+) -> None:
+    path = picture(tmp_path / "sunset &lt; <i>.png")
+    engine = engines("image")
+    expected = engine.predict([path.read_bytes()]).probabilities
+    opened(page, clients("image"))
+
+    wait(page, "#file")[0].send_keys(str(path))
+    wait(page, ".card[data-state=done]")
+
+    assert texts(page, ".chosen-label") == engine.labels_of(expected)[0]
+    order = np.argsort(-expected[0])
+    assert texts(page, ".bars .label") == [engine.labels[index] for index in order]
+    assert texts(page, ".bars .value") == [shown(expected[0][index]) for index in order]
+    assert texts(page, ".card .name") == ["sunset &lt; <i>.png"]
+    assert page.execute_script("return document.querySelector('.picture').naturalWidth") == 400
+    assert "toys@3" in texts(page, "#model")[0]
+    assert "toy@1" in texts(page, "#facts")[0]
+    assert "f" * 12 in texts(page, "#facts")[0]
+    assert "0.900" in texts(page, "#facts")[0]
+    shoot(page, "image")
+
+
+def test_a_sound_goes_in_and_its_timeline_shows(
+    page: Any, clients: Clients, engines: Engines, tmp_path: Path
+) -> None:
+    path = sound(tmp_path / "chirp.wav")
+    engine = engines("audio")
+    expected = engine.predict([path.read_bytes()])
+    opened(page, clients("audio"))
+
+    wait(page, "#file")[0].send_keys(str(path))
+    wait(page, ".card[data-state=done]")
+
+    assert texts(page, ".chosen-label") == engine.labels_of(expected.probabilities)[0]
+    cells = wait(page, ".timeline rect", len(expected.parts[0]) * len(engine.labels))
+    assert len(cells) == len(expected.parts[0]) * len(engine.labels)
+    lane = engine.labels.index(texts(page, ".timeline .lane-name")[0])
+    opacities = [float(it.get_attribute("fill-opacity")) for it in cells[: len(expected.parts[0])]]
+    np.testing.assert_allclose(opacities, expected.parts[0][:, lane], atol=1e-6)
+    wait_for(page, "return document.querySelector('audio').duration === 4")
+    wait_for(page, "return document.querySelector('.timeline canvas').width > 300")
+    page.execute_script("document.querySelector('audio').currentTime = 1.5")
+    wait_for(page, "return parseFloat(document.querySelector('.head').style.left) === 37.5")
+    shoot(page, "audio")
+
+
+def test_a_text_goes_in_and_its_label_shows(page: Any, clients: Clients, engines: Engines) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    text = "the stone path over the old harbour,\na gull & a <b>boat</b>"
+    engine = engines("text")
+    expected = engine.predict([text.encode()]).probabilities
+    opened(page, clients("text"))
+
+    box = wait(page, "#text")[0]
+    box.send_keys(text)
+    box.send_keys(Keys.CONTROL, Keys.ENTER)
+    wait(page, ".card[data-state=done]")
+
+    assert texts(page, ".chosen-label") == engine.labels_of(expected)[0]
+    assert texts(page, ".quote") == [text]
+    assert sorted(texts(page, ".bars .value")) == sorted(shown(share) for share in expected[0])
+    shoot(page, "text")
+
+
+def test_many_labels_show_with_their_thresholds(
+    page: Any, clients: Clients, engines: Engines, tmp_path: Path
+) -> None:
+    path = picture(tmp_path / "sunset.png")
+    engine = engines("image", "multi")
+    chosen = engine.labels_of(engine.predict([path.read_bytes()]).probabilities)[0]
+    opened(page, clients("image", "multi"))
+
+    wait(page, "#file")[0].send_keys(str(path))
+    wait(page, ".card[data-state=done]")
+
+    assert chosen
+    assert sorted(texts(page, ".chosen-label")) == sorted(chosen)
+    assert [it.get_attribute("style") for it in wait(page, ".limit")] == ["left: 50%;"] * 3
+    shoot(page, "multi")
+
+
+def test_a_bad_file_among_good_ones_says_so_on_its_own_card(
+    page: Any, clients: Clients, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    (tmp_path / "good.png").write_bytes(toy_item("image"))
+    opened(page, clients("image"))
+
+    wait(page, "#file")[0].send_keys(f"{tmp_path / 'bad.png'}\n{tmp_path / 'good.png'}")
+    wait(page, ".card[data-state=done]")
+    wait(page, ".card[data-state=failed]")
+
+    assert texts(page, ".error strong") == ["Not an image (starts with 'not a pi')"]
+    assert len(wait(page, ".card")) == 2
+    shoot(page, "error")
+    refused = [line["message"] for line in page.get_log("browser")]
+    assert len(refused) == 1  # Chromium itself notes the answer of 422
+    assert "422" in refused[0]
+
+
+def test_the_api_page_shows_and_sends_examples(page: Any, clients: Clients) -> None:
+    page.get(str(clients("image").base_url.join("/docs")))
+    button = wait(page, "section[data-path='/predict'] .example button")[0]
+
+    button.click()
+
+    wait_for(page, "return document.querySelector('.example pre[aria-live]').textContent.startsWith('200')")
+    assert {"/predict", "/info", "/healthz", "/readyz"} <= set(texts(page, "h2 code"))
+    shoot(page, "docs")
+
+
+def test_the_page_is_dark_where_that_is_preferred_and_fits_a_phone(
+    page: Any, clients: Clients, tmp_path: Path
+) -> None:
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        opened(page, clients("audio"))
+        wait(page, "#file")[0].send_keys(str(sound(tmp_path / "chirp.wav")))
+        wait(page, ".card[data-state=done]")
+
+        dark = page.execute_script("return getComputedStyle(document.body.parentElement).backgroundColor")
+        assert dark == "rgb(14, 21, 25)"
+        assert page.execute_script("return document.documentElement.scrollWidth") <= 390
+        wait_for(page, "return document.querySelector('.timeline canvas').width > 100")
+        shoot(page, "phone")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def wait_for(page: Any, script: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(page, 20).until(lambda driver: driver.execute_script(script))
