@@ -20,7 +20,7 @@ from typing import Any
 from holdfast.core.files import digest_file
 from holdfast.testing.toys import write_digits
 
-_TRAIN = ("prepare.size=16", "model.width=8", "augment.flip=0", "train.epochs=3", "train.batch=64")
+_TRAIN = ("prepare.size=16", "model.width=16", "augment.flip=0", "train.epochs=3", "train.batch=64")
 _QUICK = ("train.checkpoint_s=0.2", "evaluate.bootstrap=50", "device.threads=1")
 
 

@@ -21,6 +21,7 @@ from holdfast.registry import Registry
 
 registry, gate = Registry(Path(sys.argv[1])), GateConfig()
 print("ready", flush=True)
+sys.stdin.readline()
 """
 _PROMOTE = (
     _SETUP
@@ -38,18 +39,32 @@ for folder in sorted(Path(sys.argv[2]).iterdir()):
 )
 
 
-def start(program: str, *args: object) -> subprocess.Popen[bytes]:
-    """A process that has imported everything and begins its work now."""
+def start(program: str, *args: object, count: int = 1) -> list[subprocess.Popen[bytes]]:
+    """Processes that have imported everything and begin their work now, all at once."""
     command = [sys.executable, "-c", program, *map(str, args)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == b"ready"
-    return process
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(count)]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"ready"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    return started
 
 
-def end(process: subprocess.Popen[bytes]) -> int:
-    process.communicate()
-    return process.returncode
+def end(processes: list[subprocess.Popen[bytes]]) -> set[int]:
+    """Wait until all have ended; their exit codes."""
+    for process in processes:
+        process.communicate()
+    return {process.returncode for process in processes}
+
+
+def kill(processes: list[subprocess.Popen[bytes]], after_s: float) -> None:
+    time.sleep(after_s)
+    for process in processes:
+        process.kill()
+    end(processes)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +86,8 @@ def registry(tmp_path: Path, bundles: Path) -> Registry:
 
 
 def test_two_processes_that_promote_at_once_lose_nothing(registry: Registry) -> None:
-    both = [start(_PROMOTE, registry.root, 20) for _ in range(2)]
+    assert end(start(_PROMOTE, registry.root, 20, count=2)) == {0}
 
-    assert [end(process) for process in both] == [0, 0]
     lines = registry.audit("birds")
     assert registry.verify(parse_ref("birds@champion")) == []
     moves = [line for line in lines if line["event"] == "promote"]
@@ -88,9 +102,8 @@ def test_two_processes_that_promote_at_once_lose_nothing(registry: Registry) -> 
 def test_two_processes_that_register_at_once_agree(tmp_path: Path, bundles: Path) -> None:
     registry = Registry(tmp_path / "models")
 
-    both = [start(_REGISTER, registry.root, bundles) for _ in range(2)]
+    assert end(start(_REGISTER, registry.root, bundles, count=2)) == {0}
 
-    assert [end(process) for process in both] == [0, 0]
     assert registry.versions("birds") == list(range(1, 9))
     assert [line["version"] for line in registry.audit("birds")] == list(range(1, 9))
     for version in range(1, 9):
@@ -99,12 +112,9 @@ def test_two_processes_that_register_at_once_agree(tmp_path: Path, bundles: Path
 
 def test_a_killed_promotion_leaves_a_whole_log_and_can_be_done_again(registry: Registry) -> None:
     for _ in range(6):
-        process = start(_PROMOTE, registry.root, 10_000)
-        time.sleep(random.random() * 0.3)
-        process.kill()
-        process.wait()
+        kill(start(_PROMOTE, registry.root, 10_000), after_s=random.random() * 0.2)
 
-        assert end(start(_PROMOTE, registry.root, 2)) == 0
+        assert end(start(_PROMOTE, registry.root, 2)) == {0}
         assert registry.verify(parse_ref("birds@champion")) == []
         assert registry.aliases("birds") == {"champion": 2}
 
@@ -114,12 +124,9 @@ def test_a_killed_registration_is_whole_or_not_there_and_can_be_done_again(
 ) -> None:
     registry = Registry(tmp_path / "models")
     for _ in range(6):
-        process = start(_REGISTER, registry.root, bundles)
-        time.sleep(random.random() * 0.08)
-        process.kill()
-        process.wait()
+        kill(start(_REGISTER, registry.root, bundles), after_s=random.random() * 0.08)
 
-    assert end(start(_REGISTER, registry.root, bundles)) == 0
+    assert end(start(_REGISTER, registry.root, bundles)) == {0}
 
     assert registry.versions("birds") == list(range(1, 9))
     registered = [line for line in registry.audit("birds") if line["event"] == "register"]

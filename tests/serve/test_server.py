@@ -109,6 +109,15 @@ def test_it_is_not_ready_any_more_once_it_stops(own_engine: Engine) -> None:
     assert (response.status_code, response.json()) == (503, {"status": "stopping"})
 
 
+def test_requests_give_their_memory_back(own_engine: Engine) -> None:
+    app = create_app(own_engine, ServeConfig(max_mb=0.1), ref="toys")
+    with running(app, ServeConfig(port=0)) as url:
+        for body in (toy_item("image"), b"bad", bytes(200_000)):
+            httpx.post(f"{url}/predict", content=body, headers={"Content-Type": "image/png"})
+
+        assert app.state.service._room.used == 0
+
+
 def test_a_model_that_cannot_answer_stops_the_server(own_engine: Engine) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("no such kernel")

@@ -2,15 +2,16 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
 
 from holdfast.core.errors import HoldfastError, RefError
+from holdfast.core.locks import try_lock
 from holdfast.tracking import Run, environment, list_runs, open_run, read_run
 
 DETAILS: dict[str, Any] = {
@@ -212,24 +213,27 @@ def test_a_killed_run_is_interrupted_then_taken_up_again_and_again(tmp_path: Pat
     assert len(seen) == 1
 
 
-def test_looking_at_runs_never_keeps_one_from_being_taken_up(tmp_path: Path) -> None:
-    first = begin(tmp_path)
-    first.close()
-    done = threading.Event()
+def test_looking_at_runs_never_keeps_one_from_being_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look is to hold a run's lock for a moment, in which nobody may look for a run to take up."""
+    begin(tmp_path).close()
+    looked = []
 
-    def look() -> None:
-        while not done.is_set():
-            list_runs(tmp_path)
+    class Watched(FileLock):
+        def release(self, force: bool = False) -> None:
+            looked.append(try_lock(tmp_path / ".lock"))
+            super().release(force)
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        for _ in range(15):
-            with begin(tmp_path) as run:
-                assert run.id == first.id
-    finally:
-        done.set()
-        watcher.join()
+    def watched(path: Path) -> FileLock:
+        lock = Watched(path)
+        lock.acquire(timeout=0)
+        return lock
+
+    monkeypatch.setattr("holdfast.tracking.record.try_lock", watched)
+    list_runs(tmp_path)
+
+    assert looked == [None]
 
 
 def test_a_failed_run_says_why(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from holdfast.modality import Preparation, learn_tokenizer, prepare, probe
 from holdfast.testing import toys
 from holdfast.tracking import Run, open_run
 
-_SHORT = ("train.epochs=3", "train.batch=8", "model.width=8", "model.depth=2", "device.threads=1")
+_SHORT = ("train.epochs=3", "train.batch=8", "model.width=16", "model.depth=2", "device.threads=1")
 _OWN = {
     "image": ("prepare.size=16", "augment.erase=0.2"),
     "attributes": ("prepare.size=16", "loss.class_weights=balanced"),

@@ -98,8 +98,11 @@ class ModelConfig(Settings):
 
     name: str = "resnet_small"
     """A name of the catalog in `models/`."""
-    width: Annotated[int, Ge(4), Le(4096)] = 32
-    """Channels of the first stage; twice as many cost about four times the time."""
+    width: Annotated[int, Ge(16), Le(4096)] = 32
+    """Channels of the first stage; twice as many cost about four times the time.
+
+    Not below 16: there, convolutions of torch 2.13 on several CPU threads write beyond their memory.
+    """
     depth: Annotated[int, Ge(1), Le(64)] = 3
     """Stages, or layers."""
     dropout: Share = 0.1

@@ -147,7 +147,7 @@ class _Service:
                 raise ClientDisconnect
         finally:
             gone.cancel()
-            None  # takes what still waits out of the queue
+            waiting.cancel()  # takes what still waits out of the queue
         return _good(items, waiting.result(), FORMATS[self.modality])
 
     def _prediction(self, item: Item, answer: Answer, labels: list[str]) -> dict[str, Any]:

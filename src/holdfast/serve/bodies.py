@@ -59,7 +59,7 @@ def reader_of(headers: Mapping[str, str], modality: Modality, max_files: int) ->
     Args:
         headers: of the request, with names in lower case.
         modality: of the model.
-        max_files: a form with more is refused.
+        max_files: more items are refused.
 
     Raises:
         RequestError: if no model of this modality can read such a body. The reader raises it too.
@@ -73,7 +73,7 @@ def reader_of(headers: Mapping[str, str], modality: Modality, max_files: int) ->
     whole = headers.get("content-type", "")
     kind = whole.partition(";")[0].strip().lower()
     if kind == "application/json":
-        return lambda body: _from_json(body, modality)
+        return lambda body: _from_json(body, modality, max_files)
     if kind == "multipart/form-data":
         return lambda body: _from_multipart(body, whole, modality, max_files)
     major = {"application/ogg": "audio"}.get(kind, kind.partition("/")[0])
@@ -93,7 +93,7 @@ def reader_of(headers: Mapping[str, str], modality: Modality, max_files: int) ->
     return refuse  # after the body is read: if there is none, there is a better reason
 
 
-def _from_json(body: bytes, modality: Modality) -> list[Item]:
+def _from_json(body: bytes, modality: Modality, max_files: int) -> list[Item]:
     hint = how_json(modality)
     try:
         value = json.loads(body)
@@ -110,6 +110,8 @@ def _from_json(body: bytes, modality: Modality) -> list[Item]:
     entries = value[given[0]] if many else [value]
     if not isinstance(entries, list) or not entries:
         raise RequestError(422, f"{given[0]} must be a list with something in it", hint=hint)
+    if len(entries) > max_files:
+        raise _too_many(max_files)
     if given == ["texts"]:
         entries = [{"text": text} for text in entries]
     return [_json_item(entry, index, modality) for index, entry in enumerate(entries)]
@@ -203,7 +205,7 @@ class _Parts:
 
     def _begin(self) -> None:
         if len(self.items) >= self._max_files:
-            raise too_many(self._max_files)
+            raise _too_many(self._max_files)
         self._name, self._value, self._disposition = b"", b"", b""
         self._data = bytearray()
 
@@ -262,8 +264,7 @@ def _bad_item(index: int, problem: str, modality: Modality) -> RequestError:
     return RequestError(422, f"item {index} {problem}", hint=how_json(modality), item=index)
 
 
-def too_many(max_files: int) -> RequestError:
-    """For a request of more items than are allowed."""
+def _too_many(max_files: int) -> RequestError:
     return RequestError(
         413,
         f"the request has more than {max_files} items",

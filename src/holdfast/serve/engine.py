@@ -43,17 +43,16 @@ class Engine:
     An answer does not depend on what else is asked: alone, in a batch, or beside other threads, its
     probabilities differ by less than 1e-6.
 
-    A call that is alone runs on all cores; calls that overlap run on one core each. Measured on two
-    cores with a convolution net of 2.8 ms a picture, in pictures a second:
+    A call that is alone runs on all cores; calls that overlap run on one core each, as neither is best
+    for both. onnxruntime on two cores with a convolution net of 2.8 ms a picture, in pictures a second:
 
-        graph runs on        1 caller   2 callers   8 callers
-        one core each             362         713         711
-        both cores                646         543         705
-        chosen for each call      650         695         706
+        graph runs on    1 caller   2 callers   8 callers
+        one core each         362         713         711
+        both cores            646         543         705
 
-    Batches of 8 instead of 1 gained 9 % for one caller on both cores and nothing for several, so a
-    batch only joins what is there already. Idle threads sleep instead of spinning: spinning gained 6 %
-    for one caller and cost 43 % for two. The price of choosing is that the weights are in memory twice.
+    The price is that the weights are in memory twice. Batches of 8 instead of 1 gained 9 % for one caller
+    on both cores, and nothing for several, so nothing waits for a batch to fill. Idle threads sleep:
+    spinning gained 6 % for one caller and cost up to 43 % for two.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0, batch: int = 8) -> None:

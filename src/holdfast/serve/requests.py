@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from holdfast.core.media import Modality
 from holdfast.serve.batching import BusyError
-from holdfast.serve.bodies import Item, RequestError, how, reader_of, too_many
+from holdfast.serve.bodies import Item, RequestError, how, reader_of
 
 _SILENCE_S = 30.0
 """A client that sends nothing for so long has gone."""
@@ -65,10 +65,7 @@ class Upload:
         body = await self._read()
         if not body:
             raise RequestError(400, "the request is empty", hint=how(modality))
-        items = await asyncio.to_thread(read, body) if len(body) >= _LARGE else read(body)
-        if len(items) > self._limits.max_files:
-            raise too_many(self._limits.max_files)
-        return items
+        return await asyncio.to_thread(read, body) if len(body) >= _LARGE else read(body)
 
     def release(self) -> None:
         """Give the room back."""

@@ -34,6 +34,7 @@ class State:
         best: validation metrics of the best epoch so far, with its number from 1 as `epoch`.
         waited: epochs since then.
         seconds: spent so far.
+        saved: seconds at the last checkpoint.
         stopped: whether training ended before its last epoch.
     """
 
@@ -45,7 +46,16 @@ class State:
     best: dict[str, float] | None = None
     waited: int = 0
     seconds: float = 0.0
+    saved: float = 0.0
     stopped: bool = False
+
+    def add(self, loss: float, samples: int, seconds: float) -> None:
+        """Count one more batch."""
+        self.step += 1
+        self.position += 1
+        self.loss_sum += loss * samples
+        self.seen += samples
+        self.seconds += seconds
 
     @property
     def mean_loss(self) -> float:

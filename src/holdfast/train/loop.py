@@ -7,7 +7,7 @@ moment ends with the same weights, bit for bit, as one that was not.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from torch import nn
 from holdfast.config.schema import Config, TrainConfig
 from holdfast.core.errors import DataError, HoldfastError
 from holdfast.core.media import Task
-from holdfast.core.progress import progress
+from holdfast.core.progress import Progress, progress
 from holdfast.data import Version
 from holdfast.evaluate import HEADLINE, measure
 from holdfast.modality import Preparation
@@ -168,45 +168,49 @@ def _train(
     run: Run,
     on_epoch: Callable[[int, dict[str, float]], None] | None,
 ) -> None:
-    """The loop. `state` says where it stands, and is on disk every so often."""
-    config, dials = learner.config, learner.config.train
-    task, targets = samples.version.info.task, samples.version.targets
-    shares = as_shares(targets, task, len(samples.version.info.labels))
-    began = saved = time.monotonic()
-    before = state.seconds
-    steps = dials.epochs * -(-len(train) // dials.batch)
+    """The epochs that are left. `state` says where training stands, and is on disk every so often."""
+    dials, version = learner.config.train, samples.version
+    shares = as_shares(version.targets, version.info.task, len(version.info.labels))
     done = state.epoch * len(train) + state.seen
     with progress("train", dials.epochs * len(train), done=done, unit="samples") as bar:
         while not _is_over(state, dials):
             key = (dials.seed, state.epoch)
-            plan = split_evenly(train[order(targets[train], task, dials.sampler, key=key)], dials.batch)
-            for batch in training_batches(
-                samples, plan, shares, config.augment, key=key, start=state.position
-            ):
-                rate = learning_rate(config.optim, state.step, steps)
-                loss = learn(learner, batch, rate=rate, step=state.step, epoch=state.epoch)
-                _check_finite(loss, state, config)
-                state.step += 1
-                state.position += 1
-                state.seen += len(batch.places)
-                state.loss_sum += loss * len(batch.places)
-                bar.advance(len(batch.places), _note(state, dials))
-                if state.step % _LOG_EVERY == 0:
-                    run.log(state.step, loss=state.mean_loss, rate=rate)
-                # The last step's checkpoint is that of the epoch: in between, lines are logged that a
-                # run which is taken up would log again.
-                if state.position < len(plan) and time.monotonic() - saved >= dials.checkpoint_s:
-                    state.seconds = before + time.monotonic() - began
-                    _save(learner, state, run)
-                    saved = time.monotonic()
+            drawn = train[order(version.targets[train], version.info.task, dials.sampler, key=key)]
+            plan = split_evenly(drawn, dials.batch)
+            batches = training_batches(
+                samples, plan, shares, learner.config.augment, key=key, start=state.position
+            )
+            learn_epoch(learner, batches, state, run, bar, count=len(plan))
+            began = time.monotonic()
             values = {"train_loss": state.mean_loss, **validate(learner, samples, valid)}
-            _check_finite(values.get("loss", 0.0), state, config)
-            state.seconds = before + time.monotonic() - began
+            _check_finite(values.get("loss", 0.0), state, learner.config)
+            state.seconds += time.monotonic() - began
             run.log(state.step, epoch=state.epoch + 1, **values)
-            _end_epoch(learner, values, state, run, task)
-            saved = time.monotonic()
+            _end_epoch(learner, values, state, run, version.info.task)
             if on_epoch:
                 on_epoch(state.epoch, values)
+
+
+def learn_epoch(
+    learner: Learner, batches: Iterable[Batch], state: State, run: Run, bar: Progress, *, count: int
+) -> None:
+    """The steps of an epoch of `count` batches, or those that are left of it."""
+    config, dials = learner.config, learner.config.train
+    before = time.monotonic()
+    for batch in batches:
+        rate = learning_rate(config.optim, state.step, dials.epochs * count)
+        loss = learn(learner, batch, rate=rate, step=state.step, epoch=state.epoch)
+        _check_finite(loss, state, config)
+        now = time.monotonic()
+        state.add(loss, len(batch.places), now - before)
+        before = now
+        bar.advance(len(batch.places), _note(state, dials))
+        if state.step % _LOG_EVERY == 0:
+            run.log(state.step, loss=state.mean_loss, rate=rate)
+        # After the last step there is a checkpoint once the epoch is measured and logged. One before that
+        # would make a run that is taken up there log the epoch a second time.
+        if state.position < count and state.seconds - state.saved >= dials.checkpoint_s:
+            _save(learner, state, run)
 
 
 def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int) -> float:
@@ -276,6 +280,7 @@ def _end_epoch(learner: Learner, values: dict[str, float], state: State, run: Ru
 
 
 def _save(learner: Learner, state: State, run: Run) -> None:
+    state.saved = state.seconds
     save_last(run.folder / CHECKPOINTS, learner.model, learner.optimizer, learner.scaler, state)
 
 
@@ -302,10 +307,11 @@ def _check_finite(loss: float, state: State, config: Config) -> None:
 
 
 def _note(state: State, dials: TrainConfig) -> str:
-    best = "".join(
-        f"  {name} {state.best[name]:.3f}" for name in ("macro_f1",) if state.best and name in state.best
-    )
-    return f"epoch {state.epoch + 1}/{dials.epochs}  loss {state.mean_loss:.3f}{best}"
+    """What stands beside the bar."""
+    note = f"epoch {state.epoch + 1}/{dials.epochs}  loss {state.mean_loss:.3f}"
+    if state.best and "accuracy" in state.best:
+        note += f"  best accuracy {state.best['accuracy']:.3f}  macro_f1 {state.best['macro_f1']:.3f}"
+    return note
 
 
 def _chosen_by(version: Version) -> np.ndarray:

@@ -11,7 +11,7 @@ from holdfast.registry import Registry
 
 def models_list(workspace: Workspace) -> list[dict[str, Any]]:
     """Every version of every model, with its aliases and its headline metric."""
-    return Registry(workspace.models).rows()
+    return Registry(workspace.models).list()
 
 
 def models_show(ref: str, workspace: Workspace) -> dict[str, Any]:

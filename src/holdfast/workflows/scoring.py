@@ -95,6 +95,7 @@ def baselines(
             task=task,
             labels=len(version.info.labels),
             rate=getattr(prepare, "rate", None),
+            groups=version.groups[train],
             seed=seed,
         )
     return answers

@@ -1,0 +1,91 @@
+"""The first part of each graph: it agrees with other libraries, and does not mind what must not matter."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.config.schema import AudioPrepare, ImagePrepare
+from holdfast.models.fronts import ImageFront, MelFront, mel_filters
+
+
+@pytest.fixture
+def sound() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    times = torch.arange(80000) / 16000
+    chirp = torch.sin(2 * torch.pi * (200 + 600 * times) * times)
+    return torch.stack([chirp, 0.1 * torch.randn(80000, generator=generator)])
+
+
+@pytest.mark.parametrize(("n_fft", "hop"), [(1024, 512), (400, 160)])
+def test_power_is_that_of_torch_stft(n_fft: int, hop: int, sound: torch.Tensor) -> None:
+    front = MelFront(AudioPrepare(n_fft=n_fft, hop=hop))
+    window = torch.hann_window(n_fft)
+
+    expected = torch.stft(sound, n_fft, hop, window=window, center=False, return_complex=True).abs() ** 2
+
+    power = front.power(sound)
+    assert power.shape == expected.shape
+    assert (power - expected).abs().max() / expected.max() < 1e-5
+
+
+def test_mel_filters_are_those_of_transformers() -> None:
+    audio_utils = pytest.importorskip("transformers.audio_utils")
+    prepare = AudioPrepare(mels=64, f_min=20, f_max=8000)
+
+    expected = audio_utils.mel_filter_bank(513, 64, 20.0, 8000.0, 16000, norm=None, mel_scale="htk")
+
+    assert np.abs(mel_filters(prepare).numpy() - expected.T).max() < 1e-5
+
+
+@pytest.mark.parametrize("mels", [8, 64, 256])
+def test_every_mel_band_hears_something(mels: int) -> None:
+    filters = mel_filters(AudioPrepare(mels=mels, n_fft=256, hop=128))
+
+    assert filters.shape == (mels, 129)
+    assert (filters.sum(dim=1) > 0).all()
+    assert 0 <= filters.min() <= filters.max() <= 1
+
+
+def test_a_tone_lights_the_band_of_its_frequency() -> None:
+    prepare = AudioPrepare()
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(80000) / 16000)[None]
+
+    spectrum = MelFront(prepare)(tone)[0, 0]
+
+    mels = 2595 * np.log10(1 + np.array([20, 1000, 8000]) / 700)
+    expected = (mels[1] - mels[0]) / (mels[2] - mels[0]) * 65 - 1
+    assert abs(int(spectrum.mean(dim=1).argmax()) - expected) <= 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(gain=st.floats(0.01, 100))
+def test_how_loud_a_sound_is_does_not_matter(gain: float) -> None:
+    front = MelFront(AudioPrepare(window_s=0.5, hop_s=0.5))
+    sound = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1))
+
+    assert torch.allclose(front(sound * gain), front(sound), atol=1e-3)
+
+
+def test_silence_is_all_zeros() -> None:
+    assert MelFront(AudioPrepare())(torch.zeros(1, 80000)).abs().max() == 0
+
+
+def test_a_spectrum_has_mean_0_and_deviation_1(sound: torch.Tensor) -> None:
+    spectra = MelFront(AudioPrepare())(sound)
+
+    assert spectra.shape == (2, 1, 64, 155)
+    assert spectra.mean(dim=(1, 2, 3)).abs().max() < 1e-5
+    assert (spectra.std(dim=(1, 2, 3)) - 1).abs().max() < 1e-3
+
+
+def test_pixels_become_numbers_around_0_with_channels_first() -> None:
+    pixels = torch.zeros(2, 4, 5, 3, dtype=torch.uint8)
+    pixels[0, 1, 2] = torch.tensor([255, 51, 0])
+
+    values = ImageFront(ImagePrepare(mean=0.5, std=0.25))(pixels)
+
+    assert values.shape == (2, 3, 4, 5)
+    assert values.is_contiguous()
+    assert values[0, :, 1, 2].tolist() == pytest.approx([2.0, -1.2, -2.0])
