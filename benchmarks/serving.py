@@ -5,8 +5,8 @@
 "Raw" is one thread per core that decodes a file and runs the graph on it, with nothing in between.
 "Served" is a real server in a process of its own, asked over loopback by clients in this one, which keep
 their connections and send forms of files. Clients and server share the cores, so a part of what is lost is
-the clients' own: the CPU time of the server's process is measured too, which also holds on a machine that
-others use. The sides take turns, and the best turn of each counts.
+the clients' own: the CPU time of the server's process is measured too. On a machine that others use, only that one
+can be trusted: there, more processes get more of the cores, and the served side has more of them. The sides take turns, and the best turn of each counts.
 """
 
 import http.client

@@ -45,7 +45,7 @@ def exported(
         vocab = 300
     preparation = prepare(settings, (folder / "tokenizer.json").read_bytes() if vocab else None)
     example = preparation.collate([preparation.decode(toy_item(modality))[0]])
-    model = _alive(lambda: build(ModelConfig(name=name, width=8, depth=2), settings, len(LABELS), vocab))
+    model = _alive(lambda: build(ModelConfig(name=name, width=16, depth=2), settings, len(LABELS), vocab))
     export_onnx(model, folder / "model.onnx", example=example, task="single")
     seal(folder, Manifest(task="single", modality=modality, labels=LABELS, prepare=settings))
     return model, Engine(open_bundle(folder))
@@ -105,7 +105,7 @@ def test_a_temperature_is_a_positive_number(tmp_path: Path, value: float) -> Non
 
 
 def test_another_process_gives_the_same_bytes_and_no_word_is_said(tmp_path: Path) -> None:
-    weights = _alive(lambda: build(ModelConfig(width=4, depth=1), ImagePrepare(size=8), 2))
+    weights = _alive(lambda: build(ModelConfig(width=16, depth=1), ImagePrepare(size=8), 2))
     pictures = np.zeros((1, 8, 8, 3), np.uint8)
     export_onnx(weights, tmp_path / "here.onnx", example=pictures, task="multi")
     torch.save(weights.state_dict(), tmp_path / "weights.pt")
@@ -128,7 +128,7 @@ from holdfast.config.schema import ImagePrepare, ModelConfig
 from holdfast.export import export_onnx
 from holdfast.models import build
 
-model = build(ModelConfig(width=4, depth=1), ImagePrepare(size=8), 2)
+model = build(ModelConfig(width=16, depth=1), ImagePrepare(size=8), 2)
 model.load_state_dict(torch.load("weights.pt", weights_only=True))
 export_onnx(model, Path("there.onnx"), example=np.zeros((1, 8, 8, 3), np.uint8), task="multi")
 """

@@ -136,7 +136,7 @@ class Batcher:
                 while (pause := self._pause()) != 0.0:
                     self._changed.wait(pause)
                 share = -(-len(self._waiting) // self._idle)
-                return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))]
+                return [self._waiting.popleft() for _ in range(min(share, self._batch))]
             finally:
                 self._idle -= 1
 
