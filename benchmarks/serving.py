@@ -4,9 +4,10 @@
 
 "Raw" is one thread per core that decodes a file and runs the graph on it, with nothing in between.
 "Served" is a real server in a process of its own, asked over loopback by clients in this one, which keep
-their connections and send forms of files. Clients and server share the cores, so a part of what is lost is
-the clients' own: the CPU time of the server's process is measured too. On a machine that others use, only that one
-can be trusted: there, more processes get more of the cores, and the served side has more of them. The sides take turns, and the best turn of each counts.
+their connections and send forms of files. The sides take turns, and the best turn of each counts.
+
+Clients and server share the cores, so a part of the time is the clients' own; and on a machine that others
+use, the side with more processes gets more of the cores. The CPU time of the server has neither fault.
 """
 
 import http.client
@@ -52,15 +53,12 @@ def main() -> list[Row]:
     if __name__ == "__main__":
         for name, (wall, cpu) in best.items():
             print(f"{name:>3}: {1000 * wall:.2f} ms, {1000 * cpu:.2f} ms CPU a picture")
-    return [
-        (
-            f"{what}, served / raw onnxruntime, {files} in a request",
-            best[files][kind] / best["raw"][kind],
-            None,
-        )
-        for files in ("1", str(_FILES))
-        for kind, what in enumerate(("time for a picture", "CPU for a picture"))
-    ]
+    rows: list[Row] = []
+    for files, limit in (("1", 1.6), (str(_FILES), 1.2)):
+        wall, cpu = best[files] / best["raw"]
+        rows.append((f"time for a picture, served / raw onnxruntime, {files} in a request", wall, None))
+        rows.append((f"CPU for a picture, served / raw onnxruntime, {files} in a request", cpu, limit))
+    return rows
 
 
 def serve(bundle: Path) -> None:

@@ -106,7 +106,8 @@ def test_many_files_are_answered_in_their_order(clients: Clients, engines: Engin
     predictions = answer.json()["predictions"]
     assert [it["name"] for it in predictions] == [f"{number} é.png" for number in range(20)]
     got = [list(it["probabilities"].values()) for it in predictions]
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-7)
+    # which items run together changes the last digit of a float32
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
 
 
 def test_a_sound_has_windows_whose_mean_is_the_answer(clients: Clients, engines: Engines) -> None:

@@ -35,6 +35,19 @@ while True:
         run.update(step=step)
 """
 
+_OPEN_MANY = """
+import sys
+from pathlib import Path
+from holdfast.tracking import open_run
+
+print("ready", flush=True)
+sys.stdin.readline()
+for key in range(12):
+    with open_run(Path(sys.argv[1]), name="birds", key=str(key), details={}) as run:
+        run.log(1, loss=0.5)
+        run.finish()
+"""
+
 
 def begin(runs: Path, key: str = "key", name: str = "birds") -> Run:
     return open_run(runs, name=name, key=key, details=DETAILS)
@@ -192,6 +205,25 @@ def test_a_second_process_with_the_same_key_makes_its_own_run(tmp_path: Path) ->
     finally:
         process.kill()
         process.wait()
+
+
+def test_processes_that_begin_runs_at_once_lose_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _OPEN_MANY, str(tmp_path)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert [info.status for info in list_runs(tmp_path)] == ["finished"] * 36
 
 
 def test_a_killed_run_is_interrupted_then_taken_up_again_and_again(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import holdfast
 from holdfast.config.schema import ServeConfig
 from holdfast.core.errors import InputError
 from holdfast.serve import openapi
+from holdfast.serve.answers import tell
 from holdfast.serve.batching import Answer, Batcher, BusyError
 from holdfast.serve.bodies import FORMATS, Item, RequestError
 from holdfast.serve.engine import Engine
@@ -129,7 +130,7 @@ class _Service:
             upload.release()
         chosen = self.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
         predictions = [
-            self._prediction(item, answer, labels)
+            tell(self.engine, item.name, answer.probabilities, answer.parts, labels)
             for item, answer, labels in zip(items, answers, chosen, strict=True)
         ]
         return {"model": self.ref, "predictions": predictions, "seconds": time.perf_counter() - began}
@@ -149,24 +150,6 @@ class _Service:
             gone.cancel()
             waiting.cancel()  # takes what still waits out of the queue
         return _good(items, waiting.result(), FORMATS[self.modality])
-
-    def _prediction(self, item: Item, answer: Answer, labels: list[str]) -> dict[str, Any]:
-        single = {"label": labels[0]} if self.engine.task == "single" else {}
-        spans = self.engine.spans(len(answer.parts))
-        windows = [
-            {"start_s": start, "end_s": end, "probabilities": self._named(row)}
-            for (start, end), row in zip(spans or (), answer.parts, strict=False)
-        ]
-        return {
-            "name": item.name,
-            "labels": labels,
-            **single,
-            "probabilities": self._named(answer.probabilities),
-            **({"windows": windows} if spans else {}),
-        }
-
-    def _named(self, row: np.ndarray) -> dict[str, float]:
-        return dict(zip(self.engine.labels, row.tolist(), strict=True))
 
     async def _warm_up(self, batcher: Batcher) -> None:
         (future,) = batcher.submit([openapi.example(self.modality)])

@@ -60,7 +60,8 @@ def train_run(
             evaluation = open_bundle(bundle).evaluation or {}
             run.finish(model=model, metrics=evaluation["metrics"], headline=evaluation["headline"])
         except BaseException as error:
-            if isinstance(error, Exception):  # what is interrupted can be taken up again
+            # What was interrupted, or met a full disk, can be taken up again
+            if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError):
                 run.fail(f"{type(error).__name__}: {error}")
             raise
         finally:

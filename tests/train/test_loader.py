@@ -1,0 +1,74 @@
+"""Batches: the same whether samples are kept or decoded each time, and from any batch on."""
+
+import numpy as np
+import pytest
+
+from holdfast.train.loader import Samples, plain_batches, training_batches
+from holdfast.train.losses import as_shares
+from holdfast.train.sampler import split_evenly
+
+
+def samples_of(toy, cache_mb: float = 64) -> Samples:
+    return Samples(toy.version, toy.preparation(toy.config()), cache_mb=cache_mb, threads=2)
+
+
+def batches_of(toy, samples: Samples, start: int = 0, epoch: int = 1) -> list:
+    rows, info = toy.version.indices("train"), toy.version.info
+    shares = as_shares(toy.version.targets, info.task, len(info.labels))
+    plan = split_evenly(rows, 8)
+    return list(training_batches(samples, plan, shares, toy.config().augment, key=(0, epoch), start=start))
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "text", "attributes"])
+def test_an_epoch_is_the_same_from_any_batch_on_with_and_without_room(kind, toy) -> None:
+    data = toy(kind)
+    kept, fresh = samples_of(data), samples_of(data, cache_mb=0)
+    kept.warm(data.version.indices("train"))
+
+    whole, rest = batches_of(data, kept), batches_of(data, fresh, start=2)
+
+    assert len(rest) == len(whole) - 2
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert one.inputs.equal(other.inputs)
+        assert one.shares.equal(other.shares)
+        assert np.array_equal(one.places, other.places)
+
+
+def test_another_epoch_changes_samples_in_another_way(toy) -> None:
+    data = toy("image")
+    samples = samples_of(data)
+
+    first, second = batches_of(data, samples, epoch=1)[0], batches_of(data, samples, epoch=2)[0]
+
+    assert first.shares.equal(second.shares)
+    assert not first.inputs.equal(second.inputs)
+
+
+def test_memory_stays_within_its_limit(toy, monkeypatch) -> None:
+    data = toy("image")
+    one = samples_of(data).parts(0).nbytes
+    samples = samples_of(data, cache_mb=5.5 * one / 2**20)
+
+    samples.warm(data.version.indices("train"))
+
+    read = []
+    monkeypatch.setattr(
+        samples.version,
+        "read",
+        lambda index: read.append(index) or data.version.__class__.read(data.version, index),
+    )
+    for index in data.version.indices("train").tolist():
+        samples.parts(index)
+    assert len(read) == len(data.version.indices("train")) - 5
+
+
+def test_plain_batches_hold_every_window_of_every_recording(toy) -> None:
+    data = toy("audio")
+    samples, rows = samples_of(data), data.version.indices("train")[:7]
+
+    found = list(plain_batches(samples, rows, 4))
+
+    counts = np.bincount(np.concatenate([places for _, places in found]))
+    assert counts.tolist() == [len(samples.parts(row)) for row in rows.tolist()]
+    assert sum(len(inputs) for inputs, _ in found) == counts.sum()
+    assert counts.max() > 1
