@@ -36,7 +36,7 @@ def test_everything_comes_back(tmp_path) -> None:
 
     assert found == state
     assert its_scaler.state_dict()["scale"] == 512
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values()))
+    assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in model.state_dict().items())
 
 
 def test_one_checkpoint_of_each_kind_stays(tmp_path) -> None:

@@ -37,10 +37,17 @@ def test_settings_come_back_after_an_error_too() -> None:
     before = torch.get_num_threads()
     device = pick_device(DeviceConfig(name="cpu", threads=before + 1))
 
-    with pytest.raises(KeyError), repeatable(device):
-        assert torch.get_num_threads() == before + 1
-        assert torch.are_deterministic_algorithms_enabled()
-        raise KeyError
+    def settings() -> tuple[int, bool]:
+        return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
 
-    assert torch.get_num_threads() == before
-    assert not torch.are_deterministic_algorithms_enabled()
+    def fail() -> None:
+        with repeatable(device):
+            within.append(settings())
+            raise KeyError
+
+    within: list[tuple[int, bool]] = []
+    with pytest.raises(KeyError):
+        fail()
+
+    assert within == [(before + 1, True)]
+    assert settings() == (before, False)

@@ -27,7 +27,7 @@ def test_order_hangs_on_seed_and_epoch_alone() -> None:
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=60), seeds)
-def test_weighted_shows_each_label_equally_often_to_within_one(labels: list[int], seed: int) -> None:
+def test_weighted_shows_labels_about_equally_often(labels: list[int], seed: int) -> None:
     targets = np.array(labels)
     there = np.unique(targets)
 
@@ -35,9 +35,8 @@ def test_weighted_shows_each_label_equally_often_to_within_one(labels: list[int]
 
     assert len(shown) == len(targets)
     fair = len(targets) / len(there)
-    counts = [np.count_nonzero(shown == label) for label in there]
     # each of a label's samples comes floor or ceil of its share times
-    assert all(abs(count - fair) <= np.count_nonzero(targets == label) for count, label in zip(counts, there))
+    assert all(abs(np.sum(shown == label) - fair) <= np.sum(targets == label) for label in there)
 
 
 def test_weighted_shows_a_rare_label_as_often_as_a_common_one() -> None:
