@@ -44,7 +44,9 @@ def holdfast(
     command = [sys.executable, "-m", "holdfast", *args]
     environment = {**os.environ, "HOLDFAST_HOME": str(home)}
     done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == expect, f"{' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == expect, (
+        f"{' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
     return done
 
 

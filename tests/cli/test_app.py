@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.journey import Road, answer, holdfast
 
 
@@ -15,7 +14,8 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
         "from holdfast.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('numpy', 'torch', 'pydantic', 'hydra', 'rich', 'pyarrow') if name in sys.modules])"
+        "heavy = ('numpy', 'torch', 'pydantic', 'hydra', 'rich', 'pyarrow')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -43,7 +43,9 @@ def test_wrong_usage_ends_with_2(args: tuple[str, ...], tmp_path: Path) -> None:
         (("train", "birds", "optim.lr=abc"), "birds"),
     ],
 )
-def test_what_a_user_can_mend_ends_with_1_and_a_hint(args: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_what_a_user_can_mend_ends_with_1_and_a_hint(
+    args: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     plain = holdfast(*args, home=tmp_path, expect=1)
     told = json.loads(holdfast(*args, "--json", home=tmp_path, expect=1).stderr)
 
@@ -88,7 +90,9 @@ def test_a_pipe_that_closes_early_is_no_error(road: Road) -> None:
     command = [sys.executable, "-m", "holdfast", "config", "show"]
     environment = {**os.environ, "HOLDFAST_HOME": str(road.workspace.home)}
 
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -49,7 +49,8 @@ def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
 
     assert error.value.message.startswith(f"{file} has 4 problems:")
     assert sorted(problems(error)) == [
-        "optim.schedule: expected 'cosine', 'linear', 'step' or 'constant', got 'cosin'; did you mean 'cosine'?",
+        "optim.schedule: expected 'cosine', 'linear', 'step' or 'constant', got 'cosin'; "
+        "did you mean 'cosine'?",
         "optim.warmpu: unknown setting; did you mean 'warmup'?",
         "train.batch: input should be greater than or equal to 1, got -1",
         "train.epochs: expected a whole number, got 'ten'",

@@ -19,7 +19,6 @@ from holdfast.core.files import (
     write_json,
 )
 
-
 _WRITER = """
 import sys
 from pathlib import Path
@@ -75,9 +74,13 @@ def test_a_line_that_a_crash_cut_short_is_dropped_before_the_next(tmp_path: Path
 
 
 def test_a_folder_is_published_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), folder_aside(tmp_path) as aside:
-        (aside / "half").write_text("half")
-        raise RuntimeError
+    def killed_half_way() -> None:
+        with folder_aside(tmp_path) as aside:
+            (aside / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed_half_way()
     with folder_aside(tmp_path) as aside:
         (aside / "whole").write_text("whole")
         publish(aside, tmp_path / "final")

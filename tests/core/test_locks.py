@@ -2,8 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from holdfast.core.locks import locked, try_lock
-
+from holdfast.core.locks import try_lock
 
 _ADD_TEN = """
 import sys

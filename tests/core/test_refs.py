@@ -18,7 +18,9 @@ def test_reads_back_what_it_writes(ref: Ref) -> None:
     assert parse_ref(str(ref)) == ref
 
 
-@pytest.mark.parametrize("text", ["", "Birds", "birds@", "birds@0", "birds@3x", "a/b", "../x", "birds@@1", "a b"])
+@pytest.mark.parametrize(
+    "text", ["", "Birds", "birds@", "birds@0", "birds@3x", "a/b", "../x", "birds@@1", "a b"]
+)
 def test_says_what_a_reference_looks_like(text: str) -> None:
     with pytest.raises(RefError, match="is not a reference\nhint: write NAME, NAME@VERSION or NAME@ALIAS"):
         parse_ref(text)

@@ -69,10 +69,11 @@ def test_the_same_seed_gives_the_same_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("tokens", [1, 9])
 @pytest.mark.parametrize("pad", [0, 299])
-def test_padding_does_not_change_what_is_said_of_a_text(depth: int, pad: int) -> None:
+def test_padding_does_not_change_what_is_said_of_a_text(depth: int, pad: int, tokens: int) -> None:
     model, _ = network("text_small", depth, pad=pad)
-    ids = inputs_of("text", 3) % 299
+    ids = inputs_of("text", 3)[:, :tokens] % 299
     ids[ids == pad] = 1
     padded = torch.cat([ids, torch.full((3, 6), pad)], dim=1)
 

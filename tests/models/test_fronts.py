@@ -60,12 +60,12 @@ def test_a_tone_lights_the_band_of_its_frequency() -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(gain=st.floats(0.01, 100))
-def test_how_loud_a_sound_is_does_not_matter(gain: float) -> None:
+@given(exponent=st.floats(-4, 2))
+def test_how_loud_a_sound_is_does_not_matter(exponent: float) -> None:
     front = MelFront(AudioPrepare(window_s=0.5, hop_s=0.5))
     sound = torch.randn(1, 8000, generator=torch.Generator().manual_seed(1))
 
-    assert torch.allclose(front(sound * gain), front(sound), atol=1e-3)
+    assert torch.allclose(front(sound * 10**exponent), front(sound), atol=1e-3)
 
 
 def test_silence_is_all_zeros() -> None:

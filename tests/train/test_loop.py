@@ -110,8 +110,28 @@ def test_a_training_that_was_cut_short_ends_at_the_same_weights(
 
     assert digests(run) == digests(undisturbed)
     assert result.best == expected.best
-    timeless = [{k: v for k, v in line.items() if k != "time"} for line in run.metrics()]
-    assert timeless == [{k: v for k, v in line.items() if k != "time"} for line in undisturbed.metrics()]
+    assert run.metrics() == undisturbed.metrics()
+
+
+def test_no_line_is_logged_twice_or_lost(toy, new_run, monkeypatch) -> None:
+    data, undisturbed, run = toy("image"), new_run("undisturbed"), new_run("disturbed")
+    steps = train(data, undisturbed).steps
+    assert steps // 3 == 7  # so that step 10 is logged after the first epoch's checkpoint, and 12 comes later
+    cut_short_at({12}, monkeypatch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, run)
+    monkeypatch.setattr(loop, "save_best", interrupt)  # an epoch is logged, but not yet in a checkpoint
+    with pytest.raises(KeyboardInterrupt):
+        train(data, run, "train.checkpoint_s=0", "train.monitor=loss")
+    monkeypatch.undo()
+    train(data, run, "train.checkpoint_s=0")
+
+    assert run.metrics() == undisturbed.metrics()
+
+
+def interrupt(*args: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_training_that_is_killed_ends_at_the_same_weights(toy, new_run, tmp_path) -> None:

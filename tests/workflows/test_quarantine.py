@@ -21,12 +21,22 @@ def _noise(size: int) -> bytes:
 
 def _images(folder: Path) -> dict[str, bytes]:
     good = next((write_images(folder, per_class=6) / "disc").glob("*.png"))
-    return {"truncated.png": _cut(good), "empty.jpg": b"", "noise.jpg": _noise(900), "page.gif": b"<html></html>"}
+    return {
+        "truncated.png": _cut(good),
+        "empty.jpg": b"",
+        "noise.jpg": _noise(900),
+        "page.gif": b"<html></html>",
+    }
 
 
 def _sounds(folder: Path) -> dict[str, bytes]:
     good = next((write_sounds(folder, per_class=6) / "low").glob("*.wav"))
-    return {"truncated.wav": _cut(good), "empty.mp3": b"", "noise.ogg": _noise(900), "text.flac": b"not a sound"}
+    return {
+        "truncated.wav": _cut(good),
+        "empty.mp3": b"",
+        "noise.ogg": _noise(900),
+        "text.flac": b"not a sound",
+    }
 
 
 @pytest.mark.parametrize(("write", "into"), [(_images, "disc"), (_sounds, "low")])

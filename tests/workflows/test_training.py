@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.journey import Road, answer, holdfast, overrides
 
 from holdfast.core.errors import ConfigError, RefError
 from holdfast.core.files import digest_file
 from holdfast.core.workspace import Workspace
 from holdfast.workflows.training import train_run
-from tests.journey import Road, answer, holdfast, overrides
 
 
 def weights(home: Path) -> set[str]:
@@ -43,7 +43,17 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(road: Road, home: Pa
 
 
 def test_two_trainings_at_once_lose_nothing(home: Path) -> None:
-    command = [sys.executable, "-m", "holdfast", "train", "words", *overrides("words"), "--json", "--home", str(home)]
+    command = [
+        sys.executable,
+        "-m",
+        "holdfast",
+        "train",
+        "words",
+        *overrides("words"),
+        "--json",
+        "--home",
+        str(home),
+    ]
 
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     results = [json.loads(process.communicate()[0]) for process in both]

@@ -1,11 +1,4 @@
-import numpy as np
 import pytest
-
-from holdfast.bundle import open_bundle
-from holdfast.core.refs import parse_ref
-from holdfast.data import open_version
-from holdfast.modality import prepare
-from holdfast.registry import Registry
 from tests.journey import SETTINGS, Road
 
 

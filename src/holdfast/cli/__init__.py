@@ -1,5 +1,6 @@
 """The command line: parse, call one function in `workflows`, print."""
 
+import os
 import sys
 
 _EXTRAS = {
@@ -10,6 +11,10 @@ _EXTRAS = {
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 the user can mend it, 2 wrong usage, 130 interrupted."""
+    # Threads of torch that wait for each other should sleep: spinning made a training on two busy cores
+    # take four times as long (docs/log.md). Torch reads this once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
     from holdfast.cli.app import app
     from holdfast.cli.show import complain
     from holdfast.core.errors import HoldfastError

@@ -92,7 +92,7 @@ class _Service:
         config = self._config
         self._batcher = Batcher(
             self.engine,
-            workers=config.threads,
+            workers=self.engine.threads,
             batch=config.batch,
             wait_s=config.wait_ms / 1000,
             capacity=max(_QUEUED_BATCHES * config.batch, 4 * config.max_files),

@@ -1,7 +1,6 @@
 """Micro-batching: items of requests that are there at the same time go through the graph together."""
 
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -63,13 +62,13 @@ class Batcher:
     """
 
     def __init__(
-        self, engine: Engine, *, workers: int = 0, batch: int = 8, wait_s: float = 0.0, capacity: int = 256
+        self, engine: Engine, *, workers: int, batch: int = 8, wait_s: float = 0.0, capacity: int = 256
     ) -> None:
         """Start the workers.
 
         Args:
             engine: does the decoding and runs the graph; both happen in the workers.
-            workers: threads; 0 takes one per core.
+            workers: how many threads.
             batch: most items in one run.
             wait_s: how long an item waits for others to join it; 0 joins only what waits already.
             capacity: most items that wait. A request of more items is taken if nothing waits.
@@ -82,7 +81,7 @@ class Batcher:
         self._seconds_each = 0.01
         self._workers = [
             threading.Thread(target=self._work, name=f"predict-{number}", daemon=True)
-            for number in range(workers or _cores())
+            for number in range(workers)
         ]
         for worker in self._workers:
             worker.start()
@@ -175,8 +174,3 @@ class Batcher:
             return
         for row, (job, _) in enumerate(decoded):
             job.future.set_result(Answer(answer.probabilities[row], answer.parts[row]))
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # what a container or taskset lets us use
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -78,6 +78,11 @@ class Engine:
         self._calls = 0
 
     @property
+    def threads(self) -> int:
+        """How many threads decode and run the graph."""
+        return self._threads
+
+    @property
     def manifest(self) -> Manifest:
         """What the bundle says of itself."""
         return self._bundle.manifest
