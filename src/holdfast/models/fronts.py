@@ -31,8 +31,7 @@ class MelFront(nn.Module):
     ends. The discrete Fourier transform is a convolution with fixed kernels: ONNX has no other way
     that every runtime knows. Then power, triangular filters on the HTK mel scale, decibels below the
     loudest point of the window, and a mean of 0 and a deviation of 1 over the window: how loud a recording
-    is says nothing about what it holds. Half of each band's own mean is taken off, too: the colour of a
-    recorder and of its room says little, but a steady tone must not vanish. Silence becomes zeros.
+    is says nothing about what it holds. Silence becomes zeros.
     """
 
     def __init__(self, prepare: AudioPrepare) -> None:
@@ -50,8 +49,7 @@ class MelFront(nn.Module):
         # Relative to the loudest point, so that a change of volume shifts nothing
         decibels = 10 * torch.log10(mel / (loudest + _TINY) + _FLOOR)
         middle = decibels.mean(dim=(1, 2), keepdim=True)
-        steady = decibels.mean(dim=2, keepdim=True)
-        levels = decibels - (middle + steady) / 2
+        levels = decibels - middle
         spread = levels.square().mean(dim=(1, 2), keepdim=True).sqrt()
         return (levels / (spread + 1e-3)).unsqueeze(1)
 
