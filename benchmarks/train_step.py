@@ -25,7 +25,7 @@ from holdfast.train.loop import Learner, learn_epoch, make_learner
 from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
 
-_STEPS, _PAIRS = 8, 9
+_STEPS, _PAIRS = 20, 9
 
 
 def main() -> list[tuple[str, float, float | None]]:
