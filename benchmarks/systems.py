@@ -38,7 +38,7 @@ _SUFFIX = {"image": ".jpg", "audio": ".wav", "text": ".txt"}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--only", help="one of: " + ", ".join(SYSTEMS))
+    parser.add_argument("--only", choices=SYSTEMS)
     parser.add_argument("--keep", type=Path, help="keep the workspaces in this folder")
     options = parser.parse_args()
     rows = []
@@ -73,7 +73,7 @@ def _agreement(model: str, home: Path) -> dict[str, Any]:
     bundle = open_bundle(Registry(home / "models").path(parse_ref(model)))
     name = str(bundle.manifest.provenance["dataset"])
     with open_version(home / "datasets", parse_ref(name)) as version, tempfile.TemporaryDirectory() as folder:
-        scored = score(Engine(bundle), version, "test")
+        scored = score(Engine(bundle), version, version.indices("test"))
         files = _written(version, scored.indices, Path(folder))
         labels = bundle.manifest.labels
         evaluated = [
@@ -122,7 +122,10 @@ def _server(model: str, home: Path) -> Iterator[httpx.Client]:
         try:
             text = ""
             while not text.endswith("}\n"):
-                text += process.stdout.readline() if process.stdout else ""
+                line = process.stdout.readline() if process.stdout else ""
+                if not line:
+                    sys.exit("the server ended before it answered")
+                text += line
             with httpx.Client(base_url=json.loads(text)["url"], timeout=60) as client:
                 yield client
         finally:

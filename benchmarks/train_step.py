@@ -25,7 +25,7 @@ from holdfast.train.loop import Learner, learn_epoch, make_learner
 from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
 
-_STEPS, _PAIRS = 20, 9
+_STEPS, _PAIRS = 12, 9
 
 
 def main() -> list[tuple[str, float, float | None]]:
@@ -33,17 +33,18 @@ def main() -> list[tuple[str, float, float | None]]:
 
     CPU seconds on one thread, since other work on the machine changes the time on the clock. The raw
     loop does what must be done to learn, with the same optimiser; ours has clipping, schedule, running
-    loss, log and a bar on a terminal besides.
+    loss, log and a bar on a terminal besides. Both go on with the same weights: two networks of equal
+    shape differ by up to 10 % in speed, by where their weights happen to lie in memory.
     """
     with tempfile.TemporaryDirectory() as folder, _terminal():
-        learner, raw, batches, run = _prepared(Path(folder))
+        learner, batches, run = _prepared(Path(folder))
         with repeatable(learner.device), run:
             ratios = []
             for number in range(_PAIRS + 1):
                 seconds = {}
                 for step in (_ours, _raw) if number % 2 else (_raw, _ours):
                     began = time.process_time()
-                    step(learner if step is _ours else raw, batches, run)
+                    step(learner, batches, run)
                     seconds[step] = time.process_time() - began
                 ratios.append(seconds[_ours] / seconds[_raw])
     return [("train step / raw torch loop", statistics.median(ratios[1:]), 1.05)]  # the first one warms up
@@ -63,8 +64,8 @@ def _raw(learner: Learner, batches: Sequence[Batch], run: Run) -> None:  # noqa:
         optimizer.step()
 
 
-def _prepared(folder: Path) -> tuple[Learner, Learner, list[Batch], Run]:
-    """The network of the image recipe, twice, with batches of toy pictures."""
+def _prepared(folder: Path) -> tuple[Learner, list[Batch], Run]:
+    """The network of the image recipe, with batches of toy pictures."""
     config = load_config(["device.threads=1", "device.name=cpu", "train.checkpoint_s=1e9"]).config
     count = _STEPS * config.train.batch
     source = write_images(folder / "toy", per_class=count, size=config.prepare.size)
@@ -76,8 +77,8 @@ def _prepared(folder: Path) -> tuple[Learner, Learner, list[Batch], Run]:
         plan = split_evenly(version.indices("train")[:count], config.train.batch)
         shares = as_shares(version.targets, "single", 2)
         batches = list(training_batches(samples, plan, shares, config.augment, key=(0, 0)))
-        ours, raw = (make_learner(config, version, preparation, device) for _ in range(2))
-    return ours, raw, batches, run
+        learner = make_learner(config, version, preparation, device)
+    return learner, batches, run
 
 
 @contextmanager

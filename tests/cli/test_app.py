@@ -40,7 +40,11 @@ def test_wrong_usage_ends_with_2(args: tuple[str, ...], tmp_path: Path) -> None:
         (("data", "add", "nowhere"), "nowhere"),
         (("models", "show", "birds"), "no model 'birds'"),
         (("runs", "show", "birds"), "no run 'birds'"),
-        (("train", "birds", "optim.lr=abc"), "birds"),
+        (("config", "show", "optim.lr=abc"), "optim.lr: expected a number, got 'abc'"),
+        (("config", "show", "optim.lr=inf"), "optim.lr: input should be a finite number"),
+        (("config", "show", "recipe=${oc.env:HOME}"), "recipe"),
+        (("config", "show", "model.name=${oc.env:HOME}"), "references such as '${oc.env:HOME}' are not read"),
+        (("config", "show", "--config", "."), "cannot read '.'"),
     ],
 )
 def test_what_a_user_can_mend_ends_with_1_and_a_hint(

@@ -1,5 +1,7 @@
 import pytest
-from tests.journey import SETTINGS, Road
+from tests.journey import SETTINGS, Road, overrides
+
+from holdfast.workflows.up import up
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -19,6 +21,13 @@ def test_the_model_has_learnt(road: Road, name: str) -> None:
 
     assert result["beats"]["majority"]
     assert result["metrics"][headline]["value"] > result["baselines"]["majority"][headline]["high"]
+
+
+def test_what_was_done_is_not_done_again(road: Road) -> None:
+    again = up(road.source("shapes"), road.workspace, overrides=overrides("shapes"), force=True)
+
+    assert (again["run"], again["model"]) == (road.results["shapes"]["run"], "shapes@1")
+    assert again["metrics"] == road.results["shapes"]["metrics"]
 
 
 @pytest.mark.parametrize("name", SETTINGS)

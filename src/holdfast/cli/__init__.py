@@ -1,5 +1,6 @@
 """The command line: parse, call one function in `workflows`, print."""
 
+import io
 import os
 import sys
 
@@ -14,6 +15,10 @@ def main() -> None:
     # Threads of torch that wait for each other should sleep: spinning made a training on two busy cores
     # take four times as long (docs/log.md). Torch reads this once, when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # a pipe on Windows has another one
 
     from holdfast.cli.app import app
     from holdfast.cli.show import complain
@@ -30,8 +35,3 @@ def main() -> None:
         if extra is None:
             raise
         complain(f"this needs the package {error.name!r}", f"pip install 'holdfast[{extra}]'")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # `holdfast data list | head` is no mistake
-        sys.stderr.close()
-        sys.exit(0)

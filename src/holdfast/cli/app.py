@@ -1,7 +1,8 @@
 """The commands. Each loads what it needs only when it runs, so that help is quick."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -70,7 +71,15 @@ def up(
     )
     show(result, as_json, report.up)
     if serve:
-        _serve(result["model"], workspace, [item for item in overrides or [] if item.startswith("serve.")])
+        from holdfast.workflows.serving import serve_model
+
+        serve_model(
+            result["model"],
+            workspace,
+            overrides=overrides or [],
+            config_file=config,
+            on_ready=lambda url: print(f"{result['model']} is served at {url}", file=sys.stderr),
+        )
 
 
 @app.command()
@@ -95,7 +104,7 @@ def train(
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model, such as birds@champion.")],
     data: Annotated[str | None, typer.Option("--data", help="A dataset version; default: its own.")] = None,
-    split: Annotated[str, typer.Option("--split", help="train, valid or test.")] = "test",
+    split: Annotated[Literal["train", "valid", "test"], typer.Option("--split")] = "test",
     home: opt.Home = None,
     as_json: opt.Json = False,
 ) -> None:

@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 
 def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
-    """Print a result as JSON, or in the words that `text` finds for it."""
+    """Print a result at once, as JSON, or in the words that `text` finds for it."""
     if as_json:
-        print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
     else:
-        print(text(value))
+        print(text(value), flush=True)
 
 
 def complain(message: str, hint: str | None = None, *, code: int = 1) -> NoReturn:

@@ -61,15 +61,16 @@ def load_config(
     from omegaconf import OmegaConf
 
     contents = [(str(path), _read_file(path)) for path in files]
-    picked = [item.removeprefix("recipe=") for item in overrides if item.startswith("recipe=")]
+    parsed = _parse(overrides)
+    picked = [item.value() for item in parsed if item.key_or_group == "recipe"]
     from_files = [values["recipe"] for _, values in contents if "recipe" in values]
     name = str((picked or from_files[-1:] or [recipe or "image"])[-1])
     preset = _preset(name)
     layers: list[tuple[str, dict[str, Any]]] = [(f"recipe {name}", preset), *contents]
     merged = OmegaConf.merge(*(OmegaConf.create(values) for _, values in layers))
-    plain = [item for item in overrides if not item.startswith("recipe=")]
-    merged, given = _apply(merged, plain)
-    values: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)  # type: ignore[assignment]
+    merged, given = _apply(merged, [item for item in parsed if item.key_or_group != "recipe"])
+    values: dict[str, Any] = OmegaConf.to_container(merged, resolve=False)  # type: ignore[assignment]
+    _refuse_references(values)
     layers.append(("command line", given))
     sources = {key: origin for origin, layer in layers for key in _flat(layer)}
     config = validate(values, sources)
@@ -129,9 +130,11 @@ def _read_file(path: Path) -> dict[str, Any]:
     from yaml import YAMLError
 
     try:
-        values = OmegaConf.to_container(OmegaConf.load(path))
+        values = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except FileNotFoundError:
         raise ConfigError(f"no file {str(path)!r}", hint="give the path of a YAML file") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(path)!r}: {error.strerror}", hint="give a YAML file") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}", hint="see docs/config.md for an example") from None
     if not isinstance(values, dict):
@@ -139,33 +142,53 @@ def _read_file(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def _apply(merged: Any, overrides: Sequence[str]) -> tuple[Any, dict[str, Any]]:
-    """The configuration with the overrides in it, and the overrides alone as a tree."""
+def _parse(overrides: Sequence[str]) -> list[Any]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
 
     parser, problems, parsed = OverridesParser.create(), [], []
     for text in overrides:
         try:
-            parsed.append(parser.parse_override(text))
+            item = parser.parse_override(text)
         except HydraException:
             problems.append(f"{text}: not an override; write KEY=VALUE, such as optim.lr=3e-4")
-    problems += [
-        f"{item.input_line}: sweeps are not read here; give one value"
-        for item in parsed
-        if item.is_sweep_override()
-    ]
+            continue
+        if item.is_sweep_override():
+            problems.append(f"{text}: sweeps are not read here; give one value")
+        elif item.is_delete():
+            problems.append(f"{text}: nothing can be taken out; give another value")
+        parsed.append(item)
     if problems:
         raise ConfigError(listed("the command line", problems), hint=_HINT)
-    given = OmegaConf.create({})
+    return parsed
+
+
+def _apply(merged: Any, parsed: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+    """The configuration with the overrides in it, and the overrides alone as a tree."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    given, problems = OmegaConf.create({}), []
     for item in parsed:
-        if item.is_delete():
-            OmegaConf.update(merged, item.key_or_group, None)
-            continue
-        for tree in (merged, given):
-            OmegaConf.update(tree, item.key_or_group, item.value(), merge=True, force_add=True)
-    return merged, OmegaConf.to_container(given)  # type: ignore[return-value]
+        try:
+            for tree in (merged, given):
+                OmegaConf.update(tree, item.key_or_group, item.value(), merge=True, force_add=True)
+        except OmegaConfBaseException as error:
+            problems.append(f"{item.input_line}: {str(error).splitlines()[0]}")
+    if problems:
+        raise ConfigError(listed("the command line", problems), hint=_HINT)
+    return merged, OmegaConf.to_container(given, resolve=False)  # type: ignore[return-value]
+
+
+def _refuse_references(values: Mapping[str, Any]) -> None:
+    """`${oc.env:TOKEN}` would put a secret into the configuration that is stored with the run."""
+    problems = [
+        f"{key}: references such as {value!r} are not read; write the value"
+        for key, value in _flat(values).items()
+        if "${" in str(value)
+    ]
+    if problems:
+        raise ConfigError(listed("the configuration", problems), hint=_HINT)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,7 +14,7 @@ NotNegative = Annotated[float, Ge(0)]
 class Settings(BaseModel):
     """A frozen group of settings that knows its own keys and no others."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ImagePrepare(Settings):
@@ -129,7 +129,7 @@ class AugmentConfig(Settings):
     mask_time: Share = 0.0
     """Largest share of the frames blanked out (SpecAugment, Park et al. 2019)."""
     drop_tokens: Share = 0.0
-    """Share of a text's tokens replaced by the unknown token."""
+    """Share of a text's tokens replaced by padding."""
     mixup: NotNegative = 0.0
     """Alpha of the Beta distribution that two samples are mixed by (Zhang et al. 2018); 0 turns it off."""
 

@@ -1,6 +1,5 @@
 """Takes a source into the store: every sample looked at, digested, split and kept."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow
 from pyarrow import parquet
 
+from holdfast.core.cores import cores
 from holdfast.core.errors import DataError, InputError
 from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, write_json
 from holdfast.core.locks import locked
@@ -202,7 +202,7 @@ def _look(source: Source, plan: Plan, probe: Probe) -> tuple[list[Found], list[Q
     found: list[Found] = []
     quarantined = list(plan.quarantined)
     with (
-        ThreadPoolExecutor(min(16, (os.cpu_count() or 1) + 1)) as threads,
+        ThreadPoolExecutor(min(16, cores() + 1)) as threads,
         progress("reading", len(plan.rows), unit="samples") as bar,
     ):
         for batch in _batches(plan.rows):

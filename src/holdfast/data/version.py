@@ -114,6 +114,11 @@ class Version:
         chosen = self.splits == split
         return np.flatnonzero(chosen & ~self.twins if headline else chosen)
 
+    def validation(self) -> np.ndarray:
+        """What to choose by: the validation split without twins of training, unless it has no others."""
+        rows = self.indices("valid", headline=True)
+        return rows if len(rows) else self.indices("valid")
+
     def labels_of(self, index: int) -> tuple[str, ...]:
         """The labels of a sample, as words."""
         if self.info.task == "single":

@@ -1,6 +1,5 @@
 """The engine: from the bytes of samples to probabilities, through a bundle's graph. Needs no torch."""
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.bundle import Bundle, Manifest
+from holdfast.core.cores import cores
 from holdfast.core.errors import BundleError, InputError
 from holdfast.core.media import Task
 from holdfast.evaluate.decision import labels_of
@@ -67,7 +67,7 @@ class Engine:
             BundleError: if the graph cannot be loaded, or does not do what the manifest says.
         """
         self._bundle = bundle
-        self._threads = threads or _cores()
+        self._threads = threads or cores()
         self._batch = batch
         self._preparation: Preparation = prepare(bundle.manifest.prepare, bundle.tokenizer)
         self._narrow = _load(bundle, 1)
@@ -194,11 +194,6 @@ class Engine:
         finally:
             with self._lock:
                 self._calls -= 1
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # what a container or taskset lets us use
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _load(bundle: Bundle, threads: int) -> Any:

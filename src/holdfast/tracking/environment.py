@@ -1,13 +1,13 @@
 """What a run ran on: interpreter, platform, packages, processors, code. Never environment variables."""
 
 import json
-import os
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from holdfast.core.cores import cores
 from holdfast.core.files import digest_bytes
 
 PACKAGES = (
@@ -50,7 +50,7 @@ def environment(folder: Path | None = None) -> dict[str, Any]:
     }
     return {
         **parts,
-        "processors": _processors(),
+        "processors": cores(),
         "git": _git(folder or Path.cwd()),
         "digest": digest_bytes(json.dumps(parts, sort_keys=True).encode()),
     }
@@ -64,12 +64,6 @@ def _packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from holdfast.config.schema import DeviceConfig
+from holdfast.core.cores import cores
 from holdfast.core.errors import ConfigError
 
 
@@ -53,7 +54,7 @@ def pick_device(config: DeviceConfig) -> Device:
         precision = "fp32"
         if name == "cuda":
             precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return Device(torch.device(name), precision, config.threads or os.cpu_count() or 1)
+    return Device(torch.device(name), precision, config.threads or cores())
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def fit(
         DataError: if there are fewer than two samples to train on, or one cannot be decoded.
         HoldfastError: if the loss is no number any more, or a checkpoint is damaged.
     """
-    train, valid = version.indices("train"), _chosen_by(version)
+    train, valid = version.indices("train"), version.validation()
     if len(train) < 2:
         raise DataError(f"{version.info.name} has {len(train)} samples to train on", hint="add more samples")
     device = pick_device(config.device)
@@ -312,12 +312,6 @@ def _note(state: State, dials: TrainConfig) -> str:
     if state.best and "accuracy" in state.best:
         note += f"  best accuracy {state.best['accuracy']:.3f}  macro_f1 {state.best['macro_f1']:.3f}"
     return note
-
-
-def _chosen_by(version: Version) -> np.ndarray:
-    """Validation samples without those that are in training too, unless there are no others."""
-    rows = version.indices("valid", headline=True)
-    return rows if len(rows) else version.indices("valid")
 
 
 def _network(config: Config, version: Version, preparation: Preparation) -> Classifier:

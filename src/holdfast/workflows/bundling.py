@@ -9,7 +9,7 @@ import numpy as np
 from holdfast.bundle import Bundle, Manifest, open_bundle, seal, write_card, write_reference
 from holdfast.config import Config
 from holdfast.core.files import folder_aside, publish, write_bytes, write_json, write_text
-from holdfast.core.progress import say
+from holdfast.core.progress import progress, say
 from holdfast.data import Version
 from holdfast.evaluate import apply_temperature, choose_thresholds, fit_temperature, parity
 from holdfast.export import export_onnx, set_temperature, torch_probabilities
@@ -17,7 +17,7 @@ from holdfast.modality import Preparation
 from holdfast.models import Classifier
 from holdfast.serve.engine import Engine
 from holdfast.tracking import Run
-from holdfast.workflows.scoring import Scored, baselines, logits_of, report, score, uncalibrated
+from holdfast.workflows.scoring import Scored, baselines, logits_of, pooled, report, score, uncalibrated
 
 
 def make_bundle(
@@ -47,7 +47,7 @@ def make_bundle(
         temperature, thresholds = _calibrate(aside, config, version)
         set_temperature(aside / "model.onnx", temperature)
         manifest = seal(aside, manifest.model_copy(update={"thresholds": thresholds}))
-        scored = score(_engine(open_bundle(aside), config), version, "test")
+        scored = score(_engine(open_bundle(aside), config), version, version.indices("test"))
         say("compare with baselines")
         evaluation = report(
             version,
@@ -103,17 +103,17 @@ def _draft(run: Run, config: Config, version: Version) -> Manifest:
 def _calibrate(aside: Path, config: Config, version: Version) -> tuple[float, list[float] | None]:
     """The temperature and, for many labels, the thresholds that fit the validation split."""
     task, labels = version.info.task, len(version.info.labels)
-    if not len(version.indices("valid")):
+    rows = version.validation()
+    if not len(rows):
         return 1.0, [0.5] * labels if task == "multi" else None
-    valid = score(_engine(open_bundle(aside), config), version, "valid")
+    valid = score(_engine(open_bundle(aside), config), version, rows, "calibrate")
     targets = version.targets[valid.indices]
     logits = logits_of(valid.parts, task)
     temperature = fit_temperature(logits, valid.part_of, targets, task)
     if task == "single":
         return temperature, None
-    each = apply_temperature(logits, temperature, task)
-    pooled = np.stack([each[valid.part_of == i].mean(axis=0) for i in range(len(targets))])
-    return temperature, [float(value) for value in choose_thresholds(pooled, targets)]
+    probabilities = pooled(apply_temperature(logits, temperature, task), valid.parts)
+    return temperature, [float(value) for value in choose_thresholds(probabilities, targets)]
 
 
 def _from_torch(
@@ -121,10 +121,11 @@ def _from_torch(
 ) -> np.ndarray:
     """The training code's own answer for the scored samples; shape (n, labels)."""
     answers = []
-    for row in scored.indices:
-        parts = preparation.decode(version.read(int(row)))
-        batch = preparation.collate(list(parts))
-        answers.append(torch_probabilities(model, batch, temperature, version.info.task).mean(axis=0))
+    with progress("compare with the training code", len(scored.indices), unit="samples") as bar:
+        for row in scored.indices:
+            batch = preparation.collate(list(preparation.decode(version.read(int(row)))))
+            answers.append(torch_probabilities(model, batch, temperature, version.info.task).mean(axis=0))
+            bar.advance()
     return np.stack(answers)
 
 

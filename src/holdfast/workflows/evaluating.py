@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from holdfast.bundle import open_bundle
-from holdfast.config.schema import EvaluateConfig
+from holdfast.bundle import Bundle, Manifest, open_bundle
+from holdfast.config import Config, load_config
 from holdfast.core.errors import DataError
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
@@ -30,14 +30,20 @@ def evaluate_model(
     bundle = open_bundle(Registry(workspace.models).path(parse_ref(model)))
     origin = bundle.manifest.provenance
     ref = parse_ref(dataset) if dataset else Ref(str(origin["dataset"]), version=int(origin["version"]))
-    config = EvaluateConfig()
     with open_version(workspace.datasets, ref) as version:
-        _fits(model, bundle.manifest.labels, version, split)
-        scored = score(Engine(bundle), version, split)
+        _fits(model, bundle.manifest, version, split)
+        config = _config_of(bundle, workspace)
+        scored = score(Engine(bundle), version, version.indices(split))
         preparation = prepare(bundle.manifest.prepare, bundle.tokenizer)
-        beside = baselines(version, preparation, config, bundle.manifest.prepare, split)
+        seed = config.train.seed
+        beside = baselines(version, preparation, config.evaluate, bundle.manifest.prepare, split, seed)
         evaluation = report(
-            version, scored, thresholds=bundle.manifest.thresholds, config=config, beside=beside
+            version,
+            scored,
+            thresholds=bundle.manifest.thresholds,
+            config=config.evaluate,
+            beside=beside,
+            seed=seed,
         )
         return {
             "model": str(parse_ref(model)),
@@ -48,7 +54,22 @@ def evaluate_model(
         }
 
 
-def _fits(model: str, labels: list[str], version: Version, split: str) -> None:
+def _config_of(bundle: Bundle, workspace: Workspace) -> Config:
+    """The configuration of the model's run, so that the numbers are made as they were then."""
+    stored = workspace.runs / str(bundle.manifest.provenance.get("run")) / "config.yaml"
+    files = [stored] if stored.is_file() else []
+    return load_config(recipe=bundle.manifest.modality, files=files).config
+
+
+def _fits(model: str, manifest: Manifest, version: Version, split: str) -> None:
+    labels = manifest.labels
+    ours, theirs = (manifest.modality, manifest.task), (version.info.modality, version.info.task)
+    if ours != theirs:
+        raise DataError(
+            f"{model} is for {ours[0]}, {ours[1]} label, "
+            f"but {version.info.name}@{version.info.version} holds {theirs[0]}, {theirs[1]} label",
+            hint="evaluate on a dataset of the same kind",
+        )
     if list(version.info.labels) != list(labels):
         strange = sorted(set(version.info.labels) ^ set(labels))
         raise DataError(

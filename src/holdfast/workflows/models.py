@@ -1,8 +1,11 @@
 """What can be done with models: list, show, promote, roll back, verify."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from holdfast.bundle import open_bundle
 from holdfast.config import load_config
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
@@ -21,17 +24,32 @@ def models_show(ref: str, workspace: Workspace) -> dict[str, Any]:
 
 
 def models_promote(
-    ref: str, workspace: Workspace, *, alias: str = "champion", force: bool = False
+    ref: str,
+    workspace: Workspace,
+    *,
+    alias: str = "champion",
+    force: bool = False,
+    overrides: Sequence[str] = (),
+    config_file: Path | None = None,
 ) -> dict[str, Any]:
     """Move an alias to a model version, if it passes the gate.
+
+    Args:
+        ref: a reference, such as `birds@3`.
+        alias: what to move.
+        force: move it even where the gate says no.
+        overrides: settings, such as `gate.max_difference=1e-4`.
+        config_file: a YAML file of settings.
 
     Raises:
         GateError: with every requirement that it did not meet. `force` moves the alias all the same,
             and the audit log says so.
     """
-    files = [workspace.settings] if workspace.settings else []
-    gate = load_config(files=files).config.gate
-    return asdict(Registry(workspace.models).promote(parse_ref(ref), alias, gate=gate, force=force))
+    registry, parsed = Registry(workspace.models), parse_ref(ref)
+    modality = open_bundle(registry.path(parsed)).manifest.modality
+    files = [path for path in (workspace.settings, config_file) if path]
+    gate = load_config(overrides, recipe=modality, files=files).config.gate
+    return asdict(registry.promote(parsed, alias, gate=gate, force=force))
 
 
 def models_rollback(name: str, workspace: Workspace, *, alias: str = "champion") -> dict[str, Any]:

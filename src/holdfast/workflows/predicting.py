@@ -29,7 +29,7 @@ def predict(
         DataError: if there is nothing to predict, or a file is not there.
     """
     name, bundle = find_bundle(ref, workspace)
-    config = serve_config(workspace)
+    config = serve_config(bundle, workspace)
     engine = Engine(bundle, threads=config.threads, batch=config.batch)
     found = list(_files(files, engine.manifest.modality))
     if texts and engine.manifest.modality != "text":
@@ -39,7 +39,7 @@ def predict(
     answers = []
     with progress("predict", len(found) + len(texts), unit="samples") as bar:
         for path in found:
-            answers.append(_answer(engine, str(path), path.read_bytes()))
+            answers.append(_answer(engine, str(path), _read(path)))
             bar.advance()
         for text in texts:
             answers.append(_answer(engine, text, text.encode()))
@@ -53,9 +53,17 @@ def _files(paths: Sequence[Path], modality: str) -> Iterator[Path]:
         raise DataError(f"no such file: {', '.join(missing)}", hint="check the spelling")
     for path in paths:
         if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if modality_of(each.name) == modality)
+            found = (each for each in path.rglob("*") if modality_of(each.name) == modality)
+            yield from sorted(each for each in found if each.is_file())
         else:
             yield path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", hint="check who may read it") from None
 
 
 def _answer(engine: Engine, name: str, data: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from holdfast.core.media import Task
 from holdfast.core.progress import progress
 from holdfast.data import Version
 from holdfast.evaluate import apply_temperature, evaluate, majority, simple
-from holdfast.modality import Preparation
+from holdfast.modality import Preparation, read_text
 from holdfast.serve.engine import Engine
 
 _CHUNK = 32
@@ -38,11 +38,10 @@ class Scored:
         return np.repeat(np.arange(len(self.parts)), [len(part) for part in self.parts])
 
 
-def score(engine: Engine, version: Version, split: str) -> Scored:
-    """Run every sample of a split through the engine, as a request would."""
-    indices = version.indices(split)
+def score(engine: Engine, version: Version, indices: np.ndarray, title: str = "evaluate") -> Scored:
+    """Run samples through the engine, as requests would."""
     probabilities, embeddings, parts = [], [], []
-    with progress(f"evaluate on {split}", len(indices), unit="samples") as bar:
+    with progress(title, len(indices), unit="samples") as bar:
         for start in range(0, len(indices), _CHUNK):
             chunk = indices[start : start + _CHUNK]
             answer = engine.predict([version.read(int(index)) for index in chunk])
@@ -66,9 +65,18 @@ def logits_of(parts: list[np.ndarray], task: Task) -> np.ndarray:
 
 def uncalibrated(scored: Scored, temperature: float, task: Task) -> np.ndarray:
     """What the probabilities were before the temperature; shape (n, labels)."""
-    each = apply_temperature(logits_of(scored.parts, task) * temperature, 1.0, task)
-    counts = np.array([len(part) for part in scored.parts])
-    sums: np.ndarray = np.add.reduceat(each, np.r_[0, counts.cumsum()[:-1]], axis=0)
+    return pooled(apply_temperature(logits_of(scored.parts, task) * temperature, 1.0, task), scored.parts)
+
+
+def pooled(rows: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+    """The mean of the rows that belong to each sample; shape (n, labels).
+
+    >>> pooled(np.array([[0.25], [0.75], [0.9]]), [np.zeros((2, 1)), np.zeros((1, 1))])
+    array([[0.5],
+           [0.9]])
+    """
+    counts = np.array([len(part) for part in parts])
+    sums: np.ndarray = np.add.reduceat(rows, np.r_[0, counts.cumsum()[:-1]], axis=0)
     means: np.ndarray = sums / counts[:, None]
     return means
 
@@ -129,8 +137,10 @@ def report(
 
 
 def _plain_inputs(version: Version, preparation: Preparation, rows: np.ndarray) -> Any:
-    items = (version.read(int(row)) for row in rows)
-    if preparation.modality == "text":
-        return [item.decode("utf-8", "replace") for item in items]
-    decoded = [preparation.decode(item) for item in items]
+    decode: Any = read_text if preparation.modality == "text" else preparation.decode
+    decoded = []
+    with progress("decode for the baseline", len(rows), unit="samples") as bar:
+        for row in rows:
+            decoded.append(decode(version.read(int(row))))
+            bar.advance()
     return np.concatenate(decoded) if preparation.modality == "image" else decoded

@@ -21,10 +21,12 @@ def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
     return str(resolved), open_bundle(registry.path(resolved))
 
 
-def serve_config(workspace: Workspace, overrides: Sequence[str] = ()) -> ServeConfig:
-    """The settings of serving: defaults, the workspace's file, overrides."""
-    files = [workspace.settings] if workspace.settings else []
-    return load_config(overrides, files=files).config.serve
+def serve_config(
+    bundle: Bundle, workspace: Workspace, overrides: Sequence[str] = (), config_file: Path | None = None
+) -> ServeConfig:
+    """The settings of serving: defaults, the workspace's file, the given file, overrides."""
+    files = [path for path in (workspace.settings, config_file) if path]
+    return load_config(overrides, recipe=bundle.manifest.modality, files=files).config.serve
 
 
 def serve_model(
@@ -32,6 +34,7 @@ def serve_model(
     workspace: Workspace,
     *,
     overrides: Sequence[str] = (),
+    config_file: Path | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until interrupted.
@@ -39,12 +42,13 @@ def serve_model(
     Args:
         ref: a reference, such as `birds@champion`, or the path of a bundle's folder.
         overrides: settings, such as `serve.port=9000`.
+        config_file: a YAML file of settings.
         on_ready: called with the address once requests are answered.
     """
     from holdfast.serve.app import create_app, run_server
     from holdfast.serve.engine import Engine
 
     name, bundle = find_bundle(ref, workspace)
-    config = serve_config(workspace, overrides)
+    config = serve_config(bundle, workspace, overrides, config_file)
     engine = Engine(bundle, threads=config.threads, batch=config.batch)
     run_server(create_app(engine, config, ref=name), config, on_ready)

@@ -1,7 +1,6 @@
 """From a dataset version to a registered model: train, export, evaluate, register."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +14,10 @@ from holdfast.core.files import digest_bytes, write_bytes
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data import Version, open_version
-from holdfast.modality import learn_tokenizer, prepare
+from holdfast.modality import learn_tokenizer, prepare, read_text
 from holdfast.registry import Registry
-from holdfast.tracking import Run, open_run
-from holdfast.train import fit, load_best
+from holdfast.tracking import Run, list_runs, open_run
+from holdfast.train import fit, load_best, pick_device
 from holdfast.workflows.bundling import make_bundle
 
 
@@ -28,15 +27,17 @@ def train_run(
     *,
     overrides: Sequence[str] = (),
     config_file: Path | None = None,
+    repeat: bool = True,
 ) -> dict[str, Any]:
     """Train on a dataset version, export and evaluate the result, and register it as a new model version.
 
-    A run of the same configuration, data and code that was cut short is taken up where it stood.
+    A run of the same configuration, data and release that was cut short is taken up where it stood.
 
     Args:
         dataset: a reference, such as `birds` or `birds@3`.
         overrides: settings in Hydra's grammar.
         config_file: a YAML file of settings, below the overrides and above the workspace's own.
+        repeat: whether to train again where such a run has finished and its model is registered.
 
     Raises:
         ConfigError: if the settings are wrong, or are for another modality.
@@ -47,16 +48,16 @@ def train_run(
     with open_version(workspace.datasets, parse_ref(dataset)) as version:
         config = config_for(version, workspace, overrides, config_file)
         _needs_samples(version)
-        run = open_run(
-            workspace.runs,
-            name=version.info.name,
-            key=_key(config, version),
-            details=_details(config, version),
-        )
+        name, key = version.info.name, _key(config, version)
+        done = None if repeat else _finished(workspace, key)
+        if done:
+            bundle = Registry(workspace.models).path(parse_ref(done["model"]))
+            return {**summary(version, bundle), **done, "seconds": time.monotonic() - began}
+        run = open_run(workspace.runs, name=name, key=key, details=_details(config, version))
         try:
             bundle = _train_and_export(run, config, version)
-            number = Registry(workspace.models).register(version.info.name, bundle, run=run.id)
-            model = f"{version.info.name}@{number}"
+            number = Registry(workspace.models).register(name, bundle, run=run.id)
+            model = f"{name}@{number}"
             evaluation = open_bundle(bundle).evaluation or {}
             run.finish(model=model, metrics=evaluation["metrics"], headline=evaluation["headline"])
         except BaseException as error:
@@ -123,21 +124,37 @@ def _train_and_export(run: Run, config: Config, version: Version) -> Path:
 
 
 def _tokenizer(run: Run, config: Config, version: Version) -> bytes | None:
-    if config.prepare.modality != "text":
-        return None
-    if config.prepare.tokenizer:
-        try:
-            return Path(config.prepare.tokenizer).read_bytes()
-        except OSError as error:
-            raise ConfigError(
-                f"prepare.tokenizer: cannot read {config.prepare.tokenizer!r} ({error.strerror})",
-                hint="give the path of a tokenizer.json, or leave it out to learn one",
-            ) from None
+    if config.prepare.modality != "text" or config.prepare.tokenizer:
+        return _given_tokenizer(config)
     kept = run.folder / "tokenizer.json"
     if not kept.exists():
-        texts = (version.read(int(index)).decode("utf-8", "replace") for index in version.indices("train"))
+        texts = (read_text(version.read(int(index))) for index in version.indices("train"))
         write_bytes(kept, learn_tokenizer(texts, config.prepare.vocab))
     return kept.read_bytes()
+
+
+def _given_tokenizer(config: Config) -> bytes | None:
+    if config.prepare.modality != "text" or not config.prepare.tokenizer:
+        return None
+    try:
+        return Path(config.prepare.tokenizer).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"prepare.tokenizer: cannot read {config.prepare.tokenizer!r} ({error.strerror})",
+            hint="give the path of a tokenizer.json, or leave it out to learn one",
+        ) from None
+
+
+def _finished(workspace: Workspace, key: str) -> dict[str, Any] | None:
+    """The newest finished run of this key, and its model, if that is in the registry."""
+    registry = Registry(workspace.models)
+    for info in list_runs(workspace.runs):
+        if info.status != "finished" or info.key != key or info.model is None:
+            continue
+        ref = parse_ref(info.model)
+        if ref.version in registry.versions(ref.name):
+            return {"run": info.id, "model": info.model}
+    return None
 
 
 def _needs_samples(version: Version) -> None:
@@ -154,11 +171,13 @@ def _needs_samples(version: Version) -> None:
 def _key(config: Config, version: Version) -> str:
     """Same key, same weights: what a run that was cut short must share with the one that takes it up."""
     serving = {"serve", "gate"}
+    device = pick_device(config.device)
     parts = {
         "config": config.model_dump(exclude=serving),
         "fingerprint": version.info.fingerprint,
         "dataset": version.info.name,
-        "threads": config.device.threads or os.cpu_count(),
+        "device": [device.torch.type, device.precision, device.threads],
+        "tokenizer": digest_bytes(_given_tokenizer(config) or b""),
         "holdfast": __version__,
     }
     return digest_bytes(json.dumps(parts, sort_keys=True).encode())

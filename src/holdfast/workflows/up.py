@@ -26,7 +26,8 @@ def up(
 ) -> dict[str, Any]:
     """Ingest, check, train, evaluate, export, register and, if the gate lets it, promote.
 
-    Every step that was done before is found and not done again; a training that was cut short goes on.
+    Every step that was done before is found and not done again: the same content is the same version, a
+    training that was cut short goes on, and one of the same key that has ended is not repeated.
     A model that the gate refuses stays registered, and the result says why.
 
     Args:
@@ -41,8 +42,8 @@ def up(
     added = data_add(source, workspace, name=name, options=options)
     say(f"{added['ref']}: {added['samples']} samples, {added['quarantined']} quarantined")
     findings = data_check(added["ref"], workspace)["findings"]
-    trained = train_run(added["ref"], workspace, overrides=overrides, config_file=config_file)
-    gate = _promote(trained["model"], workspace, force)
+    trained = train_run(added["ref"], workspace, overrides=overrides, config_file=config_file, repeat=False)
+    gate = _promote(trained["model"], workspace, force, overrides, config_file)
     return {
         **trained,
         "notes": added["notes"],
@@ -52,9 +53,13 @@ def up(
     }
 
 
-def _promote(model: str, workspace: Workspace, force: bool) -> dict[str, Any]:
+def _promote(
+    model: str, workspace: Workspace, force: bool, overrides: Sequence[str], config_file: Path | None
+) -> dict[str, Any]:
     try:
-        promotion = models_promote(model, workspace, force=force)
+        promotion = models_promote(
+            model, workspace, force=force, overrides=overrides, config_file=config_file
+        )
     except GateError as error:
         return {
             "alias": "champion",
