@@ -33,6 +33,10 @@ class Job:
     before: Path
     outcome: Callable[[Path], Any]
 
+    def taken_up(self, home: Path) -> bool:
+        """Whether the second command went on where the killed one stood, rather than begin anew."""
+        return self.name == "train" and any(run["resumes"] for run in _ask(("runs", "list"), home))
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -44,8 +48,9 @@ def main() -> int:
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         for job in _jobs(Path(folder)):
-            same = _kill_and_repeat(job, Path(folder), options.kills, rng)
-            print(f"{job.name}: {same} of {options.kills} ended like an undisturbed run", flush=True)
+            same, taken_up = _kill_and_repeat(job, Path(folder), options.kills, rng)
+            more = f"; {taken_up} of them had a run to take up" if job.name == "train" else ""
+            print(f"{job.name}: {same} of {options.kills} ended like an undisturbed run{more}", flush=True)
             bad += options.kills - same
     return 1 if bad else 0
 
@@ -69,9 +74,9 @@ def _jobs(folder: Path) -> list[Job]:
     ]
 
 
-def _kill_and_repeat(job: Job, folder: Path, kills: int, rng: random.Random) -> int:
+def _kill_and_repeat(job: Job, folder: Path, kills: int, rng: random.Random) -> tuple[int, int]:
     expected, seconds = _undisturbed(job, folder)
-    same = 0
+    same = taken_up = 0
     for number in range(kills):
         home = folder / "disturbed"
         shutil.copytree(job.before, home)
@@ -83,10 +88,11 @@ def _kill_and_repeat(job: Job, folder: Path, kills: int, rng: random.Random) -> 
         _run(job.args, home)
         outcome = job.outcome(home)
         same += outcome == expected
+        taken_up += job.taken_up(home)
         if outcome != expected:
             print(f"  {job.name}, kill {number} after {moment:.2f} s: {outcome} instead of {expected}")
         shutil.rmtree(home)
-    return same
+    return same, taken_up
 
 
 def _undisturbed(job: Job, folder: Path) -> tuple[Any, float]:

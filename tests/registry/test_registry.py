@@ -78,7 +78,7 @@ class TestRegister:
         assert not registry.root.exists()
 
     def test_refuses_what_is_no_name(self, tmp_path: Path, bundles: list[Path]) -> None:
-        with pytest.raises(RefError, match=r"'\.\./birds' is not a reference"):
+        with pytest.raises(RefError, match=r"'\.\./birds' is not a name"):
             Registry(tmp_path).register("../birds", bundles[0], run="run")
 
     def test_leaves_out_what_is_not_part_of_the_bundle(self, registry: Registry, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ class TestRollback:
         assert (first.ref, first.previous) == ("birds@2", "birds@3")
         assert (second.ref, second.previous) == ("birds@1", "birds@2")
         assert events(registry)[3:] == [("rollback", 2, 3), ("rollback", 1, 2)]
-        with pytest.raises(RefError, match="birds@champion is version 1, and no other had it before"):
+        with pytest.raises(RefError, match="birds@champion is version 1, with nothing further back"):
             registry.rollback("birds")
 
     def test_forgets_what_was_rolled_back(self, registry: Registry) -> None:

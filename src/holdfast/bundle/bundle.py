@@ -94,7 +94,10 @@ def open_bundle(folder: Path) -> Bundle:
     manifest = read_manifest(data, f"{folder / MANIFEST}")
     problems = _problems(folder, manifest)
     if problems:
-        raise BundleError(listed(f"bundle {folder}", problems), hint="fetch or export the bundle again")
+        raise BundleError(
+            listed(f"bundle {folder}", problems),
+            hint="take another copy, such as the one in the folder of its run, or train again",
+        )
     return Bundle(folder, manifest, digest_bytes(data))
 
 

@@ -120,7 +120,7 @@ def read_manifest(data: bytes, where: str) -> Manifest:
         raise BundleError(listed(where, problems), hint="export the bundle again") from None
 
 
-_FETCH = "fetch or export the bundle again"
+_FETCH = "take another copy, such as the one in the folder of its run, or train again"
 
 
 def _seal(values: Any) -> str:

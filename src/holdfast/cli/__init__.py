@@ -28,6 +28,10 @@ def main() -> None:
         app()
     except HoldfastError as error:
         complain(error.message, error.hint)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        complain(f"{error.filename}: {error.strerror}", "check the path, who may use it, and the space left")
     except ModuleNotFoundError as error:
         extra = next(
             (name for name, roots in _EXTRAS.items() if (error.name or "").split(".")[0] in roots), None

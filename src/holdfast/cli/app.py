@@ -182,7 +182,9 @@ def data_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
     from holdfast.workflows.datasets import data_list as datasets
 
     columns = ["name", "version", "modality", "task", "samples", "quarantined", "created"]
-    show(datasets(find_workspace(home)), as_json, lambda rows: table(rows, columns, empty="no datasets yet"))
+    workspace = find_workspace(home)
+    empty = f"no datasets yet in {workspace.home}"
+    show(datasets(workspace), as_json, lambda rows: table(rows, columns, empty=empty))
 
 
 @data_app.command("show")
@@ -207,7 +209,9 @@ def runs_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
     from holdfast.workflows.runs import runs_list as runs
 
     columns = ["id", "status", "dataset", "model", "seconds", "created"]
-    show(runs(find_workspace(home)), as_json, lambda rows: table(rows, columns, empty="no runs yet"))
+    workspace = find_workspace(home)
+    empty = f"no runs yet in {workspace.home}"
+    show(runs(workspace), as_json, lambda rows: table(rows, columns, empty=empty))
 
 
 @runs_app.command("show")

@@ -165,7 +165,7 @@ class OptimConfig(Settings):
 class TrainConfig(Settings):
     """How long, on what, and when to stop."""
 
-    epochs: Count = 20
+    epochs: Annotated[int, Ge(1), Le(100_000)] = 20
     """Times through the training split."""
     batch: Count = 32
     """Samples in one step."""

@@ -55,7 +55,7 @@ def check_name(name: str, text: str | None = None) -> str:
         RefError: if it is not.
     """
     if not _NAME.fullmatch(name):
-        raise _not_a_reference(text or name)
+        raise _not_a_reference(text) if text is not None else _not_a_name(name)
     return name
 
 
@@ -76,6 +76,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return near[0] if near else None
+
+
+def _not_a_name(name: str) -> RefError:
+    return RefError(
+        f"{name!r} is not a name",
+        hint="up to 64 lower-case letters, digits, dots, dashes, underscores; begin with a letter or digit",
+    )
 
 
 def _not_a_reference(text: str) -> RefError:

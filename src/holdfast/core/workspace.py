@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from holdfast.core.errors import ConfigError
+
 SETTINGS = "holdfast.yaml"
 
 
@@ -46,11 +48,19 @@ def find_workspace(home: str | Path | None = None, *, start: Path | None = None)
     Args:
         home: what `--home` says.
         start: where to look from; the current folder by default.
+
+    Raises:
+        ConfigError: if what is named is a file.
     """
     start = start or Path.cwd()
     chosen = home or os.environ.get("HOLDFAST_HOME")
     if chosen:
-        return Workspace(Path(chosen).expanduser().resolve())
+        path = Path(chosen).expanduser().resolve()
+        if path.exists() and not path.is_dir():
+            raise ConfigError(
+                f"the workspace {path} is a file", hint="name a folder, which need not exist yet"
+            )
+        return Workspace(path)
     for folder in (start, *start.parents):
         if (folder / SETTINGS).is_file():
             return Workspace(folder.resolve())

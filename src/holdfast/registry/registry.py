@@ -291,7 +291,7 @@ class Registry:
         if not stack:
             return _no_alias(name, alias, self.aliases(name))
         return RefError(
-            f"{name}@{alias} is version {stack[-1]}, and no other had it before",
+            f"{name}@{alias} is version {stack[-1]}, with nothing further back",
             hint=f"move it with `holdfast models promote {name}@VERSION {alias}`",
         )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from holdfast.bundle import open_bundle
 from holdfast.config import load_config
-from holdfast.core.refs import parse_ref
+from holdfast.core.errors import RefError
+from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
 
@@ -53,7 +54,17 @@ def models_promote(
 
 
 def models_rollback(name: str, workspace: Workspace, *, alias: str = "champion") -> dict[str, Any]:
-    """Give an alias back to the version that had it before."""
+    """Give an alias back to the version that had it before.
+
+    Raises:
+        RefError: if there is no such alias, or nothing to go back to.
+    """
+    parsed = parse_ref(name)
+    if parsed != Ref(parsed.name):
+        raise RefError(
+            f"{name!r} names one version, but an alias is rolled back",
+            hint=f"write `holdfast models rollback {parsed.name} {parsed.alias or alias}`",
+        )
     return asdict(Registry(workspace.models).rollback(name, alias))
 
 

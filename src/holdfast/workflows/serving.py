@@ -6,6 +6,7 @@ from pathlib import Path
 from holdfast.bundle import Bundle, open_bundle
 from holdfast.config import load_config
 from holdfast.config.schema import ServeConfig
+from holdfast.core.errors import RefError
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
@@ -16,8 +17,13 @@ def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
     folder = Path(ref)
     if (folder / "manifest.json").is_file():
         return folder.resolve().name, open_bundle(folder)
-    registry, parsed = Registry(workspace.models), parse_ref(ref)
-    resolved = registry.resolve(parsed)
+    registry = Registry(workspace.models)
+    try:
+        resolved = registry.resolve(parse_ref(ref))
+    except RefError:
+        if folder.is_dir():
+            open_bundle(folder)  # says what is missing from it
+        raise
     return str(resolved), open_bundle(registry.path(resolved))
 
 
