@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from tests.journey import SETTINGS, Road, overrides
 
 from holdfast.core.workspace import Workspace
 from holdfast.testing.toys import write_attributes, write_images, write_sounds, write_texts
+from tests.journey import SETTINGS, Road, overrides
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 

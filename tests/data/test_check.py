@@ -79,3 +79,20 @@ def test_few_groups_and_quarantine_are_found(tmp_path: Path) -> None:
 
     assert found["labels with fewer than 3 groups"].detail == "'x (2)', 'y (2)'"
     assert found["samples that were left out"].count == 1
+
+
+def test_damaged_shards_are_an_error_that_names_them(tmp_path: Path) -> None:
+    findings(tmp_path, good())
+    (shard,) = (tmp_path / "root/t/shards").glob("*.tar")
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1  # in no sample
+    shard.write_bytes(data)
+    with open_version(tmp_path / "root", parse_ref("t")) as version:
+        found = check(version)[0]
+        shard.unlink()
+        gone = check(version)[0]
+
+    assert (found.level, found.title, found.count) == ("error", "damaged shards", 1)
+    assert shard.name in found.detail
+    assert "holdfast data add SOURCE --name t" in found.detail
+    assert gone == found

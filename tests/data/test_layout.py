@@ -312,3 +312,77 @@ def test_a_table_that_is_not_utf8_says_where(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"t.csv line 3 is not UTF-8 text: byte 0xfc"):
         plan(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('text,label\n"one,a\ntwo,b\nthree,a\n', 2),
+        ('text,label\none,a\n"two,b\nthree,a', 3),
+        ('text,label\none,a\n"two,b\n"three",a\nfour,b\n', 3),
+        ('text,"label\none,a\ntwo,b\n', 1),
+        ('text,label\none,a\ntwo,b\n"', 4),
+        ('text,label\r\none,a\r\n"two,b\r\n', 3),
+        ('text\tlabel\n"one\ta\ntwo\tb\n', 2),
+    ],
+)
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode())
+
+    with pytest.raises(DataError, match=f"a quote opened in line {line} is never closed"):
+        plan(tmp_path / "t.csv")
+
+
+def test_quotes_that_are_closed_may_hold_lines_and_others_may_be_sloppy(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        'text,label\n"one\nand ""a"" half",a\n5" pipe,b\n"6" pipe,b\nlast,"a"', encoding="utf-8"
+    )
+
+    texts = [row.text for row in plan(tmp_path / "t.csv").rows]
+
+    assert texts == ['one\nand "a" half', '5" pipe', "6 pipe", "last"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [("patiemt", "did you mean 'patient'?"), ("fotos/", "did you mean 'photos'?"), ("*.xyz", "leave it out")],
+)
+def test_an_ignore_that_matches_nothing_is_an_error(tmp_path: Path, pattern: str, hint: str) -> None:
+    touch(tmp_path, "photos/1.jpg", "photos/2.jpg", "notes.md", ".git/config")
+    write_table(tmp_path / "t.csv", ["file", "label", "patient"], ["1.jpg", "a", 1], ["2.jpg", "b", 2])
+
+    with pytest.raises(DataError, match="matches no file, folder or column") as caught:
+        plan(tmp_path, ignore=("patient", "notes.md", pattern))
+
+    assert repr(pattern) in caught.value.message
+    assert "notes.md" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert len(plan(tmp_path, ignore=("patient", "./notes.md", ".git")).rows) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["disc/1.png", "disc/2.png"], ["a/disc/1.png", "a/disc/2.png"], ["disc/train/1.png", "disc/test/2.png"]],
+)
+def test_one_class_is_too_few(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(DataError, match="only one class, 'disc'; a classifier needs two"):
+        plan(touch(tmp_path, *names))
+
+
+def test_files_without_any_class_are_not_called_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lie in no folder of a class"):
+        plan(touch(tmp_path, "train/1.png", "train/2.png"))
+
+
+def test_errors_about_a_table_say_which_rows_were_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg", "2.jpg")
+    write_table(tmp_path / "t.csv", ["file", "label"], ["1.jpg", "a"], ["2.jpg", ""], ["1.jpg", "a", "b"])
+    (tmp_path / "short.csv").write_text("text,label\na,b,c\nd\n")
+
+    with pytest.raises(DataError, match="only one label, 'a'") as one:
+        plan(tmp_path, ignore=("short.csv",))
+    with pytest.raises(DataError, match=r"short.csv has no rows") as none:
+        plan(tmp_path / "short.csv")
+
+    assert "2 samples cannot be used: no label (1); 3 values for 2 columns (1)" in one.value.message
+    assert "3 values for 2 columns (1); 1 values for 2 columns (1)" in none.value.message

@@ -98,12 +98,48 @@ def test_an_empty_workspace_says_how_to_add_data(tmp_path: Path) -> None:
         open_version(tmp_path / "nothing", parse_ref("sea"))
 
 
-def test_a_damaged_store_says_so(root: Path) -> None:
-    with open_version(root, parse_ref("sea")) as version:
-        for shard in (root / "sea/shards").glob("*.tar"):
-            shard.write_bytes(b"")
-        with pytest.raises(DataError, match="ends too early"):
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("flipped", "other bytes than were stored"), ("empty", "ends too early"), ("missing", "No such file")],
+)
+def test_a_damaged_sample_is_never_given_out(root: Path, how: str, why: str) -> None:
+    (shard,) = (root / "hills/shards").glob("*.tar")
+    data = bytearray(shard.read_bytes())
+    data[512] ^= 1  # the first byte of the first sample
+    if how == "missing":
+        shard.unlink()
+    else:
+        shard.write_bytes(data if how == "flipped" else b"")
+
+    with open_version(root, parse_ref("hills")) as version:
+        with pytest.raises(DataError, match=why) as caught:
             version.read(0)
+        if how == "flipped":
+            assert version.read(1)
+
+    for part in ("hills@1", str(version.names[0]), shard.name):
+        assert part in caught.value.message
+    assert caught.value.hint == (
+        "the shard is damaged; run `holdfast data add SOURCE --name hills` again to restore it"
+    )
+
+
+def test_a_damaged_version_hides_no_other_in_the_list(root: Path) -> None:
+    (root / "sea/versions/2/version.json").write_text("{}")
+
+    hills, sea = list_datasets(root)
+
+    assert (hills.name, sea.name, sea.version) == ("hills", "sea", 1)
+    assert sea.notes[-1].startswith("version 2 is damaged: ")
+    (root / "hills/versions/1/version.json").write_text("not JSON")
+    assert [info.name for info in list_datasets(root)] == ["sea"]
+    with pytest.raises(DataError, match=r"version.json is damaged"):
+        open_version(root, parse_ref("hills"))
+    with pytest.raises(RefError, match="there are: hills, sea"):
+        open_version(root, parse_ref("zoo"))
+
+
+def test_a_damaged_store_says_so(root: Path) -> None:
     (root / "sea/versions/2/version.json").write_text("{}")
     with pytest.raises(DataError, match=r"version.json is damaged"):
         open_version(root, parse_ref("sea"))

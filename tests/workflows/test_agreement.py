@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from tests.journey import SETTINGS, Road, answer
 
 from holdfast.bundle import open_bundle
 from holdfast.core.refs import parse_ref
@@ -20,6 +19,7 @@ from holdfast.data import open_version
 from holdfast.registry import Registry
 from holdfast.serve.engine import Engine
 from holdfast.workflows.scoring import score
+from tests.journey import SETTINGS, Road, answer
 
 _SUFFIX = {"image": ".png", "audio": ".wav", "text": ".txt"}
 

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.journey import Road, answer, holdfast, overrides
 
 from holdfast.core.errors import ConfigError, RefError
 from holdfast.core.files import digest_file
 from holdfast.core.workspace import Workspace
 from holdfast.workflows.training import train_run
+from tests.journey import Road, answer, holdfast, overrides
 
 
 def weights(home: Path) -> set[str]:

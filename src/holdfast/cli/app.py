@@ -78,7 +78,7 @@ def up(
             workspace,
             overrides=overrides or [],
             config_file=config,
-            on_ready=lambda url: print(f"{result['model']} is served at {url}", file=sys.stderr),
+            on_ready=lambda url: _open_page(result["model"], url),
         )
 
 
@@ -316,6 +316,12 @@ def _source_options(
         test_share=test,
         valid_share=valid,
     )
+
+
+def _open_page(model: str, url: str) -> None:
+    print(f"{model} is served at {url}", file=sys.stderr)
+    if sys.stdout.isatty():
+        typer.launch(url)
 
 
 def _serve(model: str, workspace: Workspace, overrides: list[str], as_json: bool = False) -> None:

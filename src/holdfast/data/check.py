@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.data.columns import looks_like_group
 from holdfast.data.plan import some
-from holdfast.data.version import Version
+from holdfast.data.version import Version, restore_command
 
 FEW = 10
 """A label with fewer samples than this in a split is measured by luck."""
@@ -28,8 +28,12 @@ class Finding:
 
 
 def check(version: Version) -> list[Finding]:
-    """All findings, the worst first: conflicts, leaks, labels with too few samples, what was left out."""
+    """All findings, the worst first: damage, conflicts, leaks, labels with few samples, what was left out.
+
+    Reads every shard of the version once.
+    """
     tests = (
+        _damaged_shards,
         _conflicts,
         _crossing_groups,
         _missing_labels,
@@ -42,6 +46,18 @@ def check(version: Version) -> list[Finding]:
     found = [finding for test in tests for finding in test(version)]
     order = ("error", "warning", "info")
     return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def _damaged_shards(version: Version) -> Iterator[Finding]:
+    damaged = [path.name for path in version.damaged_shards()]
+    if damaged:
+        yield Finding(
+            "error",
+            "damaged shards",
+            f"{some(damaged, width=80)} are missing or hold other bytes than were stored; "
+            f"run `{restore_command(version.info.name)}` again to restore them",
+            len(damaged),
+        )
 
 
 def _conflicts(version: Version) -> Iterator[Finding]:

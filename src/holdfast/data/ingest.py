@@ -1,11 +1,12 @@
 """Takes a source into the store: every sample looked at, digested, split and kept."""
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 import pyarrow
 from pyarrow import parquet
@@ -18,7 +19,7 @@ from holdfast.core.media import Modality
 from holdfast.core.progress import progress
 from holdfast.core.refs import check_name
 from holdfast.data.layout import plan_source, refuse_one_label
-from holdfast.data.plan import SPLITS, Plan, Quarantined, Row, SourceOptions, some
+from holdfast.data.plan import SPLITS, Plan, Quarantined, Row, SourceOptions, some, telling
 from holdfast.data.records import (
     Fact,
     Found,
@@ -27,9 +28,10 @@ from holdfast.data.records import (
     quarantine_table,
     samples_table,
 )
-from holdfast.data.shards import Payload, Place, write_shards
+from holdfast.data.restore import damaged_shards, restore_shard
+from holdfast.data.shards import Payload, Place, plain_suffix, write_shards
 from holdfast.data.source import Source, open_source
-from holdfast.data.splits import Sample, Shares, assign_splits
+from holdfast.data.splits import Earlier, Sample, Shares, assign_splits
 from holdfast.data.version import (
     INFO,
     QUARANTINE,
@@ -45,7 +47,8 @@ Probe = Callable[[Modality, bytes], Mapping[str, Fact]]
 """Decodes a sample whole and says what it measured; raises InputError if it cannot be decoded."""
 
 _BATCH = 2048
-_PLAIN_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+_NEAR = 0.05
+"""Shares that differ by no more are as asked for."""
 
 
 def ingest(
@@ -77,7 +80,8 @@ def ingest(
             for folder in (home, home / "shards", home / "versions"):
                 clear_aside(folder)
             found, quarantined = _look(opened, plan, probe)
-            return _Writer(root, name, opened, str(source)).write(plan, found, quarantined, options)
+            with telling(quarantined):
+                return _Writer(root, name, opened, str(source)).write(plan, found, quarantined, options)
 
 
 class _Writer:
@@ -98,9 +102,12 @@ class _Writer:
         shares = Shares(options.test_share, options.valid_share, options.seed)
         earlier = earlier_splits(self.earlier.values())
         splits = assign_splits(samples, earlier, shares)
-        places = self._store(found)
+        first = _first_rows(found)
+        lost, said = self._restore(first)
+        said += _kept_aloud(samples, splits, earlier, shares)
+        places = self._store(first, lost)
         table, refused = samples_table(found, splits, places), quarantine_table(quarantined)
-        notes = [*plan.notes, *_aloud(found, splits, quarantined, earlier.digests)]
+        notes = [*plan.notes, *_aloud(found, splits, quarantined, earlier.digests), *said]
         info = self._info(plan, notes, table, refused)
         same = self._same_version(info, table, refused)
         if same is None:
@@ -110,16 +117,29 @@ class _Writer:
                 write_json(aside / INFO, info.to_json())
                 publish(aside, version_folder(self.root, self.name, info.version))
         self._drop_unused({place.shard for place in places.values()})
-        return same or info
+        return replace(same, notes=tuple(dict.fromkeys([*same.notes, *said]))) if same else info
 
-    def _store(self, found: Sequence[Found]) -> dict[str, Place]:
+    def _restore(self, first: Mapping[str, Row]) -> tuple[set[str], list[str]]:
+        """Put back damaged shards that hold these samples: those that stay damaged, and what to say."""
+        tables = list(self.earlier.values())
+        source = {d: (_suffix(row), partial(self._read_again, row, d)) for d, row in first.items()}
+        damaged = sorted(damaged_shards(tables, self.shards, first.keys()))
+        restored = {name for name in damaged if restore_shard(name, tables, self.shards, source)}
+        lost = set(damaged) - restored
+        notes = []
+        if restored:
+            notes.append(f"{len(restored):,} damaged shards were restored from the source")
+        if lost:
+            notes.append(
+                f"{len(lost):,} damaged shards of earlier versions could not be restored, because the source "
+                f"is another than they were made from: {some(sorted(lost))}; what it has was stored anew"
+            )
+        return lost, notes
+
+    def _store(self, first: Mapping[str, Row], damaged: Collection[str]) -> dict[str, Place]:
         """Where the bytes of each digest lie, after writing those that were nowhere yet."""
-        known = known_places(self.earlier.values(), self.shards)
-        fresh: dict[str, Row] = {}
-        for item in found:  # of copies, the first by suffix and name is stored, on any machine
-            if item.digest not in known:
-                first = fresh.get(item.digest, item.row)
-                fresh[item.digest] = min(first, item.row, key=lambda row: (_suffix(row), row.name))
+        known = known_places(self.earlier.values(), self.shards, damaged=damaged)
+        fresh = {digest: row for digest, row in first.items() if digest not in known}
         with progress("storing", len(fresh), unit="samples") as bar:
 
             def payload(digest: str, row: Row) -> Payload:
@@ -130,7 +150,7 @@ class _Writer:
                 return Payload(digest, _suffix(row), read)
 
             written = write_shards(self.shards, [payload(digest, row) for digest, row in fresh.items()])
-        return {item.digest: written.get(item.digest) or known[item.digest] for item in found}
+        return {digest: written.get(digest) or known[digest] for digest in first}
 
     def _read_again(self, row: Row, digest: str) -> bytes:
         data = _bytes_of(self.source, row)
@@ -229,9 +249,17 @@ def _bytes_of(source: Source, row: Row) -> bytes:
     return source.read(row.file)
 
 
+def _first_rows(found: Sequence[Found]) -> dict[str, Row]:
+    """The row of each digest; of copies, the first by suffix and name, on any machine."""
+    first: dict[str, Row] = {}
+    for item in found:
+        row = first.get(item.digest, item.row)
+        first[item.digest] = min(row, item.row, key=lambda row: (_suffix(row), row.name))
+    return first
+
+
 def _suffix(row: Row) -> str:
-    suffix = PurePosixPath(row.file).suffix.lower() if row.file else ".txt"
-    return suffix if _PLAIN_SUFFIX.fullmatch(suffix) else ""
+    return plain_suffix(row.file) if row.file else ".txt"
 
 
 def _labels(plan: Plan, used: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -290,6 +318,24 @@ def _aloud(
     if moved:
         notes.append(f"the source moved {moved:,} samples to another split than in the earlier version")
     return notes
+
+
+def _kept_aloud(
+    samples: Sequence[Sample], splits: Sequence[str], earlier: Earlier, shares: Shares
+) -> list[str]:
+    """What to say where shares were asked for, but every sample has its split already."""
+    if any(sample.digest not in earlier.digests for sample in samples):
+        return []
+    asked = {"test": shares.test, "valid": shares.valid}
+    has = {split: splits.count(split) / len(splits) for split in asked}
+    if all(abs(asked[split] - has[split]) <= _NEAR for split in asked):
+        return []
+    cut = assign_splits(samples, Earlier(), shares)  # few groups, or given splits, may allow no other
+    if all(abs(cut.count(split) / len(cut) - has[split]) <= _NEAR for split in asked):
+        return []
+    return [
+        "samples keep the splits that they have; the shares asked for were not applied (use another --name)"
+    ]
 
 
 def _check_shares(options: SourceOptions) -> None:

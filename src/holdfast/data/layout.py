@@ -6,10 +6,21 @@ from pathlib import PurePosixPath
 
 from holdfast.core.errors import DataError
 from holdfast.core.media import Modality, modality_of
+from holdfast.core.refs import did_you_mean
 from holdfast.data.columns import Roles, file_columns, find_roles, is_yes
 from holdfast.data.lookup import Lookup
-from holdfast.data.plan import Plan, Quarantined, Row, SourceOptions, normal, some, split_name
-from holdfast.data.source import MAX_TABLE_BYTES, Source
+from holdfast.data.plan import (
+    Plan,
+    Quarantined,
+    Row,
+    SourceOptions,
+    normal,
+    reasons,
+    some,
+    split_name,
+    telling,
+)
+from holdfast.data.source import MAX_TABLE_BYTES, Source, is_ignored, is_litter
 from holdfast.data.tables import Table, is_table, read_table
 
 
@@ -21,11 +32,13 @@ def plan_source(source: Source, options: SourceOptions) -> Plan:
             shows what was seen, and the hint the options that settle it.
     """
     tables = _tables(source)
+    _refuse_idle_patterns(tables, source, options.ignore)
     if source.table or (tables and _is_for_table(tables, source, options)):
         plan = _plan_table(tables, source, options)
     else:
         plan = _plan_folders(source, options)
-    refuse_one_label(plan.labels, len(plan.rows))
+    with telling(plan.quarantined):
+        refuse_one_label(plan.labels, len(plan.rows))
     return plan
 
 
@@ -35,6 +48,20 @@ def refuse_one_label(labels: Sequence[str], samples: int) -> None:
         raise DataError(
             f"there is only one label, {labels[0]!r}, in {samples:,} samples",
             hint="a classifier needs two or more; say where the labels are with --label, or add a folder",
+        )
+
+
+def _refuse_idle_patterns(tables: list[Table], source: Source, patterns: Sequence[str]) -> None:
+    """Raise DataError if an --ignore names nothing: most likely it is misspelt."""
+    columns = [column for table in tables for column in table.columns]
+    idle = [p for p in patterns if p not in columns and not is_litter(p.removeprefix("./"))]
+    idle = [p for p in idle if not any(is_ignored(name, (p,)) for name in source.every_name)]
+    if idle:
+        parts = {part for name in source.every_name for part in (name, *name.split("/"))}
+        near = did_you_mean(idle[0].removeprefix("./").rstrip("/"), [*columns, *sorted(parts)])
+        raise DataError(
+            f"--ignore {' and '.join(map(repr, idle))} matches no file, folder or column",
+            hint=f"did you mean {near!r}?" if near else "leave it out, or see how the files are called",
         )
 
 
@@ -55,15 +82,18 @@ def _is_for_table(tables: list[Table], source: Source, options: SourceOptions) -
 def _plan_table(tables: list[Table], source: Source, options: SourceOptions) -> Plan:
     table, splits = _one_table(tables)
     lookup = Lookup(lambda: source.names)
-    roles = find_roles(table, options, lookup)
+    broken = [Quarantined(where, "", reason) for where, reason in table.broken]
+    with telling(broken):
+        roles = find_roles(table, options, lookup)
     rows, quarantined = _table_rows(table, roles, lookup, splits)
-    quarantined += [Quarantined(where, "", reason) for where, reason in table.broken]
+    quarantined += broken
     if not rows:
-        raise DataError(f"no row of {table.name} can be used: {_reasons(quarantined)}; {table.describe()}")
+        raise DataError(f"no row of {table.name} can be used: {reasons(quarantined)}; {table.describe()}")
     modality: Modality = "text"
     notes = list(roles.notes)
     if roles.file:
-        modality = _one_modality([row.file or "" for row in rows])
+        with telling(quarantined):
+            modality = _one_modality([row.file or "" for row in rows])
         notes += _unlisted(source, rows, table.name)
     elif source.table is None and (media := [name for name in source.names if _medium(name)]):
         notes.append(f"{len(media):,} files beside {table.name} are not used; its column {roles.text!r} is")
@@ -165,6 +195,11 @@ def _plan_folders(source: Source, options: SourceOptions) -> Plan:
             rows.append(Row(name, (normal(class_of[name]),), name, split=split_of[name]))
         else:
             quarantined.append(Quarantined(name, "", "lies in no folder of a class"))
+    if not rows and (only := _only_class(media)):
+        raise DataError(
+            f"there is only one class, {only!r}; a classifier needs two",
+            hint="put a folder per class side by side, or add a table with the columns file and label",
+        )
     if not rows:
         raise DataError(
             f"{len(media):,} {modality} files lie in no folder of a class: {some(media)}",
@@ -232,6 +267,15 @@ def _shared_depth(media: list[str]) -> int:
     return depth
 
 
+def _only_class(media: list[str]) -> str:
+    """The one folder that files lie in, if it could be a class; else empty."""
+    depth = _shared_depth(media)
+    only = (
+        next((name.split("/")[depth - 1] for name in media if name.count("/") >= depth), "") if depth else ""
+    )
+    return "" if split_name(only) else only
+
+
 def _one_modality(names: Sequence[str]) -> Modality:
     counts = Counter(modality_of(name) for name in names)
     found = [(modality, count) for modality, count in counts.most_common() if modality]
@@ -279,8 +323,3 @@ def _nothing_found(source: Source) -> DataError:
         f"no pictures, sounds, texts or tables are there; seen: {seen}",
         hint="give a folder per class, or a table (.csv, .tsv, .parquet, .jsonl) with a label column",
     )
-
-
-def _reasons(quarantined: Sequence[Quarantined]) -> str:
-    counts = Counter(item.reason for item in quarantined)
-    return "; ".join(f"{reason} ({count:,})" for reason, count in counts.most_common(5))

@@ -1,9 +1,12 @@
 """What a source holds, row by row, before anything is stored."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from holdfast.core.errors import DataError
 from holdfast.core.media import Modality, Task
 
 SPLITS = ("train", "valid", "test")
@@ -82,6 +85,24 @@ class Plan:
     quarantined: Sequence[Quarantined] = ()
     notes: Sequence[str] = ()
     """What the user should hear."""
+
+
+@contextmanager
+def telling(quarantined: Sequence[Quarantined]) -> Iterator[None]:
+    """Let an error say too what was left out before it: that may be what is wrong."""
+    try:
+        yield
+    except DataError as error:
+        if not quarantined:
+            raise
+        left_out = f"{len(quarantined):,} samples cannot be used: {reasons(quarantined)}"
+        raise type(error)(f"{error.message}\n{left_out}", hint=error.hint) from error
+
+
+def reasons(quarantined: Sequence[Quarantined]) -> str:
+    """Why samples were left out, with counts, to show in a message."""
+    counts = Counter(item.reason for item in quarantined)
+    return "; ".join(f"{reason} ({count:,})" for reason, count in counts.most_common(5))
 
 
 def split_name(text: str) -> str | None:

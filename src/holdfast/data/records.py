@@ -1,6 +1,6 @@
 """The rows of a version as Parquet holds them, and what earlier versions say."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,14 +72,24 @@ def earlier_splits(tables: Iterable[pyarrow.Table]) -> Earlier:
     return Earlier(digests, groups)
 
 
-def known_places(tables: Iterable[pyarrow.Table], shards: Path) -> dict[str, Place]:
-    """Where bytes lie already: in the shards of earlier versions, and in whole shards of killed runs."""
-    known: dict[str, Place] = {}
+def earlier_places(tables: Iterable[pyarrow.Table]) -> Iterator[tuple[str, Place]]:
+    """Each digest with each place that earlier versions name for it."""
     for table in tables:
         rows = (table.column(name).to_pylist() for name in ("digest", "shard", "offset", "length"))
         for digest, shard, offset, length in zip(*rows, strict=True):
-            known.setdefault(digest, Place(shard, offset, length))
-    named = {place.shard for place in known.values()}
+            yield digest, Place(shard, offset, length)
+
+
+def known_places(
+    tables: Iterable[pyarrow.Table], shards: Path, *, damaged: Collection[str] = ()
+) -> dict[str, Place]:
+    """Where bytes lie already: in the shards of earlier versions, and in whole shards of killed runs."""
+    known: dict[str, Place] = {}
+    named = set()
+    for digest, place in earlier_places(tables):
+        named.add(place.shard)
+        if place.shard not in damaged:
+            known.setdefault(digest, place)
     for path in sorted(shards.glob("*.tar")):
         if path.stem not in named:
             for digest, place in read_places(path).items():

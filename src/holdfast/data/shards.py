@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import re
 import tarfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from holdfast.core.files import ASIDE, digest_file, sync_folder
@@ -15,6 +16,7 @@ from holdfast.core.files import ASIDE, digest_file, sync_folder
 TARGET_BYTES = 128 * 2**20
 """A shard is closed when it has grown to this."""
 _BLOCK = tarfile.BLOCKSIZE
+_PLAIN_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class Payload:
     read: Callable[[], bytes]
 
 
+def plain_suffix(name: str) -> str:
+    """The suffix that a file's bytes have in a shard; empty if it is a strange one.
+
+    >>> plain_suffix("cats/1.JPG"), plain_suffix("t.csv row 3")
+    ('.jpg', '')
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if _PLAIN_SUFFIX.fullmatch(suffix) else ""
+
+
 def write_shards(
     folder: Path, payloads: Iterable[Payload], *, target_bytes: int = TARGET_BYTES
 ) -> dict[str, Place]:
@@ -53,8 +65,31 @@ def write_shards(
             while start < len(waiting) and shard.size < target_bytes:
                 shard.add(waiting[start])
                 start += 1
+            shard.finish()
             places.update(shard.publish())
     return places
+
+
+def is_whole(shard: Path) -> bool:
+    """Whether a shard is there, and is what its name says."""
+    try:
+        return digest_file(shard) == shard.stem
+    except OSError:
+        return False
+
+
+def rewrite_shard(folder: Path, name: str, payloads: Iterable[Payload]) -> bool:
+    """Put a lost or damaged shard back under its name, from payloads in the order in which they lay.
+
+    False, with nothing changed, if these payloads do not give the very bytes that the shard had.
+    """
+    with _open_shard(folder) as shard:
+        for payload in payloads:
+            shard.add(payload)
+        if shard.finish() != name:
+            return False
+        shard.publish()
+        return True
 
 
 def read_places(shard: Path) -> dict[str, Place]:
@@ -84,11 +119,16 @@ class _Shard:
         self._write(data)
         self._write(b"\0" * (-len(data) % _BLOCK))
 
-    def publish(self) -> dict[str, Place]:
+    def finish(self) -> str:
+        """Flush the whole shard to disk; its name."""
         self._write(b"\0" * (2 * _BLOCK))  # the end of a tar
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        return self._digest.hexdigest()
+
+    def publish(self) -> dict[str, Place]:
+        """Give the finished shard its name, in place of what may be there."""
         name = self._digest.hexdigest()
         self._aside.replace(self._folder / f"{name}.tar")
         sync_folder(self._folder)

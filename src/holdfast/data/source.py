@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
@@ -39,6 +40,11 @@ class Source(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all files that count, with forward slashes, sorted."""
+        ...
+
+    @property
+    def every_name(self) -> tuple[str, ...]:
+        """Names of all files, also of those that do not count, apart from hidden folders."""
         ...
 
     @property
@@ -87,21 +93,18 @@ class _Named:
     def __init__(self, ignore: tuple[str, ...], table: str | None = None) -> None:
         self.table = table
         self._ignore = ignore
-        self._listing: tuple[str, ...] | None = None
-        self._left_out = 0
 
-    @property
+    @cached_property
+    def every_name(self) -> tuple[str, ...]:
+        return tuple(sorted(self._all_names()))
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        if self._listing is None:
-            every = self._all_names()
-            self._listing = tuple(sorted(name for name in every if self._counts(name)))
-            self._left_out = len(every) - len(self._listing)
-        return self._listing
+        return tuple(name for name in self.every_name if self._counts(name))
 
     @property
     def left_out(self) -> int:
-        _ = self.names
-        return self._left_out
+        return len(self.every_name) - len(self.names)
 
     def _counts(self, name: str) -> bool:
         return not is_litter(name) and not is_ignored(name, self._ignore)

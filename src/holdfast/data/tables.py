@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from holdfast.core.errors import DataError
-from holdfast.data.plan import some
+from holdfast.data.plan import Quarantined, some, telling
 
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _DELIMITERS = ",;\t|"
@@ -64,7 +64,10 @@ def read_table(name: str, data: bytes) -> Table:
     else:
         table = _from_csv(name, data, delimiter="\t" if suffix == ".tsv" else None)
     if not len(table):
-        raise DataError(f"{name} has no rows", hint="give a table with a header and at least one row a label")
+        with telling([Quarantined(where, "", reason) for where, reason in table.broken]):
+            raise DataError(
+                f"{name} has no rows", hint="give a table with a header and at least one row a label"
+            )
     return table
 
 
@@ -73,12 +76,16 @@ def _from_csv(name: str, data: bytes, delimiter: str | None) -> Table:
     header_line = text.partition("\n")[0]
     delimiter = delimiter or max(_DELIMITERS, key=header_line.count)
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = [*io.StringIO(text, newline=""), "\n"]  # an open quote swallows the last one
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
         header = [column.strip() for column in next(reader, [])]
+        _refuse_open_quote(name, lines[: reader.line_num], 1, delimiter)
         _refuse_twice(name, header)
-        rows, broken = [], []
+        rows, broken, start = [], [], reader.line_num
         for row in reader:
+            _refuse_open_quote(name, lines[start : reader.line_num], start + 1, delimiter)
+            start = reader.line_num
             if len(row) == len(header):
                 rows.append(row)
             elif row:
@@ -88,6 +95,19 @@ def _from_csv(name: str, data: bytes, delimiter: str | None) -> Table:
         raise DataError(f"{name} line {reader.line_num} cannot be read as CSV: {error}") from error
     columns = {column: [row[index] for row in rows] for index, column in enumerate(header)}
     return Table(name, columns, tuple(broken))
+
+
+def _refuse_open_quote(name: str, lines: Sequence[str], number: int, delimiter: str) -> None:
+    """Raise DataError if these lines are one row only because a quote was not closed where it should be."""
+    if len(lines) < 2:
+        return
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise DataError(
+            f"{name}: a quote opened in line {number} is never closed",
+            hint='close it, or write a quote that is part of a value as ""',
+        ) from error
 
 
 def _decoded(name: str, data: bytes) -> str:

@@ -16,10 +16,11 @@ import pyarrow
 from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
-from holdfast.core.files import read_json
+from holdfast.core.files import digest_bytes, read_json
 from holdfast.core.media import Modality, Task
 from holdfast.core.refs import Ref, did_you_mean
 from holdfast.data.plan import SPLITS, Quarantined
+from holdfast.data.shards import is_whole
 
 SAMPLES, QUARANTINE, INFO = "samples.parquet", "quarantine.parquet", "version.json"
 META = "meta."
@@ -94,13 +95,30 @@ class Version:
         return self.info.samples
 
     def read(self, index: int) -> bytes:
-        """The bytes of a sample: a file as it was, or a text in UTF-8.
+        """The bytes of a sample, checked against its digest: a file as it was, or a text in UTF-8.
 
         Raises:
-            DataError: if the store is damaged.
+            DataError: if its shard is missing or damaged.
         """
         shard = int(self._shard_of[index])
-        return self._shards.read(shard, int(self._offsets[index]), int(self._lengths[index]))
+        try:
+            data = self._shards.read(shard, int(self._offsets[index]), int(self._lengths[index]))
+        except OSError as error:
+            raise self._damaged(index, error.strerror or str(error)) from error
+        if digest_bytes(data) != self.digests[index]:
+            raise self._damaged(index, "these are other bytes than were stored")
+        return data
+
+    def damaged_shards(self) -> list[Path]:
+        """The shards of this version that are missing, or are not what their names say. Reads them all."""
+        return [path for path in self._shards.paths if not is_whole(path)]
+
+    def _damaged(self, index: int, why: str) -> DataError:
+        info, path = self.info, self._shards.paths[int(self._shard_of[index])]
+        return DataError(
+            f"{info.name}@{info.version}: {str(self.names[index])!r} cannot be read from {path}: {why}",
+            hint=f"the shard is damaged; run `{restore_command(info.name)}` again to restore it",
+        )
 
     def indices(self, split: str, *, headline: bool = False) -> np.ndarray:
         """Indices of a split's samples, ascending.
@@ -165,6 +183,11 @@ def fingerprint(
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
 
+def restore_command(name: str) -> str:
+    """What brings back the damaged shards of a dataset, given the source that it was made from."""
+    return f"holdfast data add SOURCE --name {name}"
+
+
 def open_version(root: Path, ref: Ref) -> Version:
     """Open `name`, the latest version, or `name@3`.
 
@@ -200,10 +223,13 @@ def find_version(root: Path, ref: Ref) -> int:
 
 
 def list_datasets(root: Path) -> list[VersionInfo]:
-    """The latest version of each dataset, by name."""
-    names = sorted(folder.name for folder in root.iterdir()) if root.is_dir() else []
-    latest = {name: numbers[-1] for name in names if (numbers := versions_of(root, name))}
-    return [read_info(root, name, number) for name, number in latest.items()]
+    """The latest version of each dataset, by name.
+
+    A damaged one hides no other: the latest that can be read stands for its dataset, with a note about those
+    that cannot. A dataset of which none can be read is left out; `open_version` says why.
+    """
+    latest = (_latest_readable(root, name) for name in _names(root))
+    return [info for info in latest if info]
 
 
 def versions_of(root: Path, name: str) -> list[int]:
@@ -240,11 +266,28 @@ def version_folder(root: Path, name: str, number: int) -> Path:
     return root / name / "versions" / str(number)
 
 
+def _names(root: Path) -> list[str]:
+    names = sorted(folder.name for folder in root.iterdir()) if root.is_dir() else []
+    return [name for name in names if versions_of(root, name)]
+
+
+def _latest_readable(root: Path, name: str) -> VersionInfo | None:
+    notes: list[str] = []
+    for number in reversed(versions_of(root, name)):
+        try:
+            info = read_info(root, name, number)
+        except DataError as error:
+            notes.append(f"version {number} is damaged: {error.message}")
+        else:
+            return dataclasses.replace(info, notes=(*info.notes, *notes))
+    return None
+
+
 class _Shards:
     """Reads spans of shards; opens each once."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+        self.paths = paths
         self._files: dict[int, Any] = {}
         self._lock = threading.Lock()
 
@@ -257,8 +300,8 @@ class _Shards:
                 file.seek(offset)
                 data = file.read(length)
         if len(data) != length:
-            raise DataError(f"{self._paths[shard]} ends too early", hint="restore the file from a copy")
-        return data
+            raise OSError("it ends too early")
+        return bytes(data)
 
     def close(self) -> None:
         with self._lock:
@@ -269,10 +312,7 @@ class _Shards:
     def _open(self, shard: int) -> Any:
         with self._lock:
             if shard not in self._files:
-                try:
-                    self._files[shard] = self._paths[shard].open("rb", buffering=0)
-                except OSError as error:
-                    raise DataError(f"{self._paths[shard]} cannot be read: {error.strerror}") from error
+                self._files[shard] = self.paths[shard].open("rb", buffering=0)
             return self._files[shard]
 
 
@@ -293,7 +333,7 @@ def _targets(table: pyarrow.Table, info: VersionInfo) -> np.ndarray:
 
 
 def _no_dataset(root: Path, name: str) -> RefError:
-    known = [info.name for info in list_datasets(root)]
+    known = _names(root)
     near = did_you_mean(name, known)
     if near:
         return RefError(f"there is no dataset {name!r}", hint=f"did you mean '{near}'?")
