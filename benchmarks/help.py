@@ -1,16 +1,16 @@
 """CPU time of `holdfast --help` against that of a bare interpreter."""
 
+import os
 import statistics
 import subprocess
 import sys
-import time
-
-import psutil
 
 _RUNS = 10
 
 
 def main() -> list[tuple[str, float, float | None]]:
+    if not hasattr(os, "wait4"):  # Windows counts no times of a child that has ended
+        return []
     command = [sys.executable, "-m", "holdfast", "--help"]
     bare = [sys.executable, "-c", "pass"]
     pairs = [(_cpu_s(command), _cpu_s(bare)) for _ in range(_RUNS)]
@@ -22,15 +22,12 @@ def main() -> list[tuple[str, float, float | None]]:
 
 
 def _cpu_s(command: list[str]) -> float:
-    """User and system seconds of a command, read just before it is reaped."""
+    """User and system seconds of a command, as the operating system counted them."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    watched, seconds = psutil.Process(process.pid), 0.0
-    while watched.status() != psutil.STATUS_ZOMBIE:
-        seconds = sum(watched.cpu_times()[:2])
-        time.sleep(0.001)
-    seconds = max(seconds, sum(watched.cpu_times()[:2]))
-    process.wait()
-    return seconds
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
