@@ -56,9 +56,6 @@ class Batcher:
     A worker takes what waits, at most `batch` items, but leaves to each idle worker its share: two
     cores are better used by two runs of four than by one run of eight (the table in `Engine` says how
     much). What goes wrong with one item goes into its own future and harms no other.
-
-    >>> Batcher(engine).submit([b"..."])[0].result().probabilities        # doctest: +SKIP
-    array([0.07, 0.93])
     """
 
     def __init__(
