@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.bundle import open_bundle
-from holdfast.config import load_config
 from holdfast.core.errors import RefError
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
+from holdfast.workflows.settings import settings_for
 
 
 def models_list(workspace: Workspace) -> list[dict[str, Any]]:
@@ -48,8 +48,7 @@ def models_promote(
     """
     registry, parsed = Registry(workspace.models), parse_ref(ref)
     modality = open_bundle(registry.path(parsed)).manifest.modality
-    files = [path for path in (workspace.settings, config_file) if path]
-    gate = load_config(overrides, recipe=modality, files=files).config.gate
+    gate = settings_for(workspace, overrides, config_file, recipe=modality).config.gate
     return asdict(registry.promote(parsed, alias, gate=gate, force=force))
 
 

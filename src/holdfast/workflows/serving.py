@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from holdfast.bundle import Bundle, open_bundle
-from holdfast.config import load_config
 from holdfast.config.schema import ServeConfig
 from holdfast.core.errors import RefError
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
+from holdfast.workflows.settings import settings_for
 
 
 def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
@@ -31,8 +31,8 @@ def serve_config(
     bundle: Bundle, workspace: Workspace, overrides: Sequence[str] = (), config_file: Path | None = None
 ) -> ServeConfig:
     """The settings of serving: defaults, the workspace's file, the given file, overrides."""
-    files = [path for path in (workspace.settings, config_file) if path]
-    return load_config(overrides, recipe=bundle.manifest.modality, files=files).config.serve
+    resolved = settings_for(workspace, overrides, config_file, recipe=bundle.manifest.modality)
+    return resolved.config.serve
 
 
 def serve_model(

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast import __version__
 from holdfast.bundle import open_bundle
-from holdfast.config import Config, load_config
+from holdfast.config import Config
 from holdfast.core.errors import ConfigError, DataError
 from holdfast.core.files import digest_bytes, write_bytes
 from holdfast.core.refs import parse_ref
@@ -19,6 +19,7 @@ from holdfast.registry import Registry
 from holdfast.tracking import Run, list_runs, open_run
 from holdfast.train import fit, load_best, pick_device
 from holdfast.workflows.bundling import make_bundle
+from holdfast.workflows.settings import settings_for
 
 
 def train_run(
@@ -58,8 +59,8 @@ def train_run(
             bundle = _train_and_export(run, config, version)
             number = Registry(workspace.models).register(name, bundle, run=run.id)
             model = f"{name}@{number}"
-            evaluation = open_bundle(bundle).evaluation or {}
-            run.finish(model=model, metrics=evaluation["metrics"], headline=evaluation["headline"])
+            told = summary(version, bundle)
+            run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
         except BaseException as error:
             # What was interrupted, or met a full disk, can be taken up again
             if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError):
@@ -67,20 +68,14 @@ def train_run(
             raise
         finally:
             run.close()
-        return {
-            **summary(version, bundle),
-            "run": run.id,
-            "model": model,
-            "seconds": time.monotonic() - began,
-        }
+        return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
 
 
 def config_for(
     version: Version, workspace: Workspace, overrides: Sequence[str], config_file: Path | None
 ) -> Config:
     """The configuration for a dataset version: its modality's recipe unless another one is named."""
-    files = [path for path in (workspace.settings, config_file) if path]
-    config = load_config(overrides, recipe=version.info.modality, files=files).config
+    config = settings_for(workspace, overrides, config_file, recipe=version.info.modality).config
     if config.prepare.modality != version.info.modality:
         raise ConfigError(
             f"recipe {config.recipe!r} is for {config.prepare.modality}, "
