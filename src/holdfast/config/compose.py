@@ -48,7 +48,8 @@ def load_config(
     Later wins: defaults, the recipe, each file, the overrides.
 
     Args:
-        overrides: in Hydra's grammar, such as `optim.lr=3e-4`; `recipe=NAME` picks the preset.
+        overrides: in Hydra's grammar, such as `optim.lr=3e-4`; `recipe=NAME` picks the preset and
+            `size=small` or `size=full` which of its two sizes.
         recipe: the preset if neither an override nor a file names one; `image` by default.
         files: YAML files of settings; the workspace's own first, then that of `--config`.
 
@@ -62,11 +63,8 @@ def load_config(
 
     contents = [(str(path), _read_file(path)) for path in files]
     parsed = _parse(overrides)
-    picked = [item.value() for item in parsed if item.key_or_group == "recipe"]
-    from_files = [values["recipe"] for _, values in contents if "recipe" in values]
-    name = str((picked or from_files[-1:] or [recipe or "image"])[-1])
-    preset = _preset(name)
-    layers: list[tuple[str, dict[str, Any]]] = [(f"recipe {name}", preset), *contents]
+    name = str(_picked("recipe", parsed, contents) or recipe or "image")
+    layers = [*_preset(name, str(_picked("size", parsed, contents) or "small")), *contents]
     merged = OmegaConf.merge(*(OmegaConf.create(values) for _, values in layers))
     merged, given = _apply(merged, [item for item in parsed if item.key_or_group != "recipe"])
     values: dict[str, Any] = OmegaConf.to_container(merged, resolve=False)  # type: ignore[assignment]
@@ -108,7 +106,15 @@ def _presets() -> Path:
     return Path(__file__).with_name("presets")
 
 
-def _preset(name: str) -> dict[str, Any]:
+def _picked(key: str, parsed: Sequence[Any], contents: Sequence[tuple[str, dict[str, Any]]]) -> Any:
+    """What the overrides say of a key, else what the files say; the last one wins."""
+    named = [values[key] for _, values in contents if key in values]
+    named += [item.value() for item in parsed if item.key_or_group == key]
+    return named[-1] if named else None
+
+
+def _preset(name: str, size: str) -> list[tuple[str, dict[str, Any]]]:
+    """What a recipe sets in both of its sizes, and what it sets in this one, each with its origin."""
     if name not in recipes():
         near = did_you_mean(name, recipes())
         raise ConfigError(
@@ -122,7 +128,9 @@ def _preset(name: str) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(_presets())):
         values: dict[str, Any] = OmegaConf.to_container(compose("config", [f"recipe={name}"]))  # type: ignore[assignment]
-    return values
+    sizes: dict[str, Any] = values.pop("sizes", {})
+    # of a size that there is not, the schema says so
+    return [(f"recipe {name}", values), (f"recipe {name}, size {size}", {"size": size, **sizes.get(size, {})})]
 
 
 def _read_file(path: Path) -> dict[str, Any]:

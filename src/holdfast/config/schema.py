@@ -245,6 +245,8 @@ class Config(Settings):
 
     recipe: str = "image"
     """The preset that this began from."""
+    size: Literal["small", "full"] = "small"
+    """`small` learns from scratch in minutes on two CPU cores; `full` fine-tunes a pretrained network."""
     prepare: Prepare = ImagePrepare()
     model: ModelConfig = ModelConfig()
     augment: AugmentConfig = AugmentConfig()
