@@ -8,17 +8,16 @@ import typer
 
 from holdfast.cli import options as opt
 from holdfast.cli import report
+from holdfast.cli.runs import runs_app
 from holdfast.cli.show import show, table
 from holdfast.core.workspace import Workspace, find_workspace
 
 _HELP = "Take a classifier from a folder of labelled files to a monitored API."
-_STYLE: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 
-app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **_STYLE)
-data_app = typer.Typer(help="Datasets: add, list, show, check.", **_STYLE)
-runs_app = typer.Typer(help="Runs: list, show.", **_STYLE)
-models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **_STYLE)
-config_app = typer.Typer(help="Settings: show.", **_STYLE)
+app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **opt.STYLE)
+data_app = typer.Typer(help="Datasets: add, list, show, check.", **opt.STYLE)
+models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **opt.STYLE)
+config_app = typer.Typer(help="Settings: show.", **opt.STYLE)
 for _name, _app in (("data", data_app), ("runs", runs_app), ("models", models_app), ("config", config_app)):
     app.add_typer(_app, name=_name)
 
@@ -201,25 +200,6 @@ def data_check(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> No
     from holdfast.workflows.datasets import data_check as check
 
     show(check(ref, find_workspace(home)), as_json, report.findings)
-
-
-@runs_app.command("list")
-def runs_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """List the runs."""
-    from holdfast.workflows.runs import runs_list as runs
-
-    columns = ["id", "status", "dataset", "model", "seconds", "created"]
-    workspace = find_workspace(home)
-    empty = f"no runs yet in {workspace.home}"
-    show(runs(workspace), as_json, lambda rows: table(rows, columns, empty=empty))
-
-
-@runs_app.command("show")
-def runs_show(run: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """Show one run: its facts and its metrics per epoch."""
-    from holdfast.workflows.runs import runs_show as facts
-
-    show(facts(run, find_workspace(home)), as_json, report.run)
 
 
 @models_app.command("list")

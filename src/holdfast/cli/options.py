@@ -1,9 +1,12 @@
-"""Options that several commands share."""
+"""Options and looks that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+STYLE: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
+"""Of every group of commands."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Home = Annotated[
