@@ -130,7 +130,10 @@ def _preset(name: str, size: str) -> list[tuple[str, dict[str, Any]]]:
         values: dict[str, Any] = OmegaConf.to_container(compose("config", [f"recipe={name}"]))  # type: ignore[assignment]
     sizes: dict[str, Any] = values.pop("sizes", {})
     # of a size that there is not, the schema says so
-    return [(f"recipe {name}", values), (f"recipe {name}, size {size}", {"size": size, **sizes.get(size, {})})]
+    return [
+        (f"recipe {name}", values),
+        (f"recipe {name}, size {size}", {"size": size, **sizes.get(size, {})}),
+    ]
 
 
 def _read_file(path: Path) -> dict[str, Any]:
