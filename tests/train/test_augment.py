@@ -16,7 +16,6 @@ from holdfast.train.augment import (
     change_sounds,
     change_texts,
     mask_spectra,
-    mix,
     uniforms,
 )
 
@@ -148,12 +147,3 @@ def test_masks_blank_one_band_and_one_stretch_within_their_shares() -> None:
     assert 25 <= frames.sum(dim=1).max() <= 30
     assert all(row.int().diff().abs().sum() <= 2 for row in [*bands, *frames])  # each in one piece
     assert torch.equal(masked[:, 0] == 0, bands[:, :, None] | frames[:, None, :])
-
-
-def test_mixing_keeps_the_sum_of_the_targets() -> None:
-    features, shares = torch.tensor([[1.0], [3.0]]), torch.eye(2)
-
-    mixed, both = mix(features, shares, np.array([0.75, 0.5]))
-
-    assert mixed.tolist() == [[1.5], [2.0]]
-    assert both.tolist() == [[0.75, 0.25], [0.5, 0.5]]

@@ -49,7 +49,7 @@ def cut_short_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
         ("image", ["train.epochs=8"]),
         ("attributes", ["train.epochs=12", "train.sampler=weighted"]),
         ("audio", ["train.epochs=16"]),
-        ("text", ["train.epochs=12", "augment.mixup=0.2", "optim.lr=2e-2"]),
+        ("text", ["train.epochs=12", "augment.cutmix=0.2", "optim.lr=2e-2"]),
     ],
 )
 def test_learns_each_kind_of_toy(kind, overrides, toy, new_run) -> None:
@@ -87,6 +87,8 @@ def test_the_best_weights_give_the_best_metrics_again(toy, new_run) -> None:
     ("kind", "overrides"),
     [
         ("image", ["augment.mixup=0.3", "train.sampler=weighted", "model.dropout=0.4"]),
+        ("image", ["augment.mixup=0.3", "augment.cutmix=1", "train.ema=0.9", "train.workers=3"]),
+        ("image", ["device.precision=bf16", "train.ema=0.9"]),
         ("attributes", ["optim.name=sgd", "optim.lr=0.05", "optim.schedule=linear"]),
         ("audio", ["augment.mixup=0.3"]),
         ("text", ["train.patience=1"]),

@@ -131,7 +131,15 @@ class AugmentConfig(Settings):
     drop_tokens: Share = 0.0
     """Share of a text's tokens replaced by padding."""
     mixup: NotNegative = 0.0
-    """Alpha of the Beta distribution that two samples are mixed by (Zhang et al. 2018); 0 turns it off."""
+    """Alpha of the Beta distribution that two samples are mixed by (Zhang et al. 2018); 0 turns it off.
+
+    Not for texts.
+    """
+    cutmix: NotNegative = 0.0
+    """Alpha of the Beta distribution of the share that is not pasted over by a piece of another sample.
+
+    (CutMix, Yun et al. 2019); 0 turns it off.
+    """
 
 
 class LossConfig(Settings):
@@ -176,6 +184,11 @@ class TrainConfig(Settings):
 
     auto: macro_f1, or average_precision for many labels.
     """
+    ema: Share = 0.0
+    """How slowly an average of the weights follows them; the average is what is measured and exported.
+
+    0.999 averages over about a thousand steps; 0 turns it off.
+    """
     patience: Annotated[int, Ge(0)] = 0
     """Epochs without a better checkpoint before training stops early; 0 never stops early."""
     max_minutes: Positive | None = None
@@ -184,6 +197,8 @@ class TrainConfig(Settings):
     """Seconds between checkpoints in mid-epoch; 0 writes one after each step."""
     cache_mb: NotNegative = 2048.0
     """Decoded samples are kept in memory up to this size."""
+    workers: Annotated[int, Ge(1), Le(64)] = 1
+    """Threads that make batches ahead of their use. More do not change the result."""
     seed: Annotated[int, Ge(0)] = 0
     """Same seed, same data, same threads: same weights."""
 

@@ -105,24 +105,10 @@ def mask_spectra(spectra: Tensor, config: AugmentConfig, rolls: np.ndarray) -> T
     Args:
         rolls: shape (n, SPECTRUM_ROLLS).
     """
-    bands = _stripe(spectra.shape[2], config.mask_freq * rolls[:, 0], rolls[:, 1])
-    frames = _stripe(spectra.shape[3], config.mask_time * rolls[:, 2], rolls[:, 3])
+    bands = stripe(spectra.shape[2], config.mask_freq * rolls[:, 0], rolls[:, 1])
+    frames = stripe(spectra.shape[3], config.mask_time * rolls[:, 2], rolls[:, 3])
     masked = torch.from_numpy(bands[:, None, :, None] | frames[:, None, None, :]).to(spectra.device)
     return spectra.masked_fill(masked, 0)
-
-
-def mix(features: Tensor, shares: Tensor, weights: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Each sample and its targets mixed with those of the next one in the batch.
-
-    Args:
-        features: shape (n, …).
-        shares: targets of shape (n, labels).
-        weights: shape (n,); how much of the sample itself stays.
-    """
-    own = torch.from_numpy(weights.astype(np.float32)).to(features.device)
-    wide = own.view(-1, *[1] * (features.ndim - 1))
-    mixed = wide * features + (1 - wide) * features.roll(1, 0)
-    return mixed, own[:, None] * shares + (1 - own[:, None]) * shares.roll(1, 0)
 
 
 def _signed(rolls: np.ndarray) -> np.ndarray:
@@ -130,8 +116,16 @@ def _signed(rolls: np.ndarray) -> np.ndarray:
     return 2 * rolls - 1
 
 
-def _stripe(size: int, share: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """One run of True a row, a share of the size long, anywhere; all of shape (n,), the answer (n, size)."""
+def stripe(size: int, share: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """One run of True a row, anywhere, a share of the size long; shape (n, size).
+
+    Args:
+        share: shape (n,), from 0 to 1.
+        roll: shape (n,); 0 puts the run at the beginning, 1 at the end.
+
+    >>> stripe(4, np.array([0.5]), np.array([1.0]))
+    array([[False, False,  True,  True]])
+    """
     start = (roll * (1 - share) * size)[:, None]
     places = np.arange(size) + 0.5
     covered: np.ndarray = (places >= start) & (places < start + (share * size)[:, None])
@@ -177,6 +171,6 @@ def _lit(pixels: np.ndarray, amounts: np.ndarray) -> np.ndarray:
 def _covered(pixels: np.ndarray, share: float, rolls: np.ndarray) -> np.ndarray:
     """A grey square of at most that share of each picture, wholly inside (Zhong et al. 2017)."""
     side = np.sqrt(share * rolls[:, 0])
-    rows = _stripe(pixels.shape[1], side, rolls[:, 1])
-    columns = _stripe(pixels.shape[2], side, rolls[:, 2])
+    rows = stripe(pixels.shape[1], side, rolls[:, 1])
+    columns = stripe(pixels.shape[2], side, rolls[:, 2])
     return np.where((rows[:, :, None] & columns[:, None, :])[..., None], np.uint8(GREY), pixels)

@@ -69,9 +69,12 @@ def save_last(
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     state: State,
+    average: nn.Module | None = None,
 ) -> None:
     """Write where training stands; the checkpoint before this one is then removed."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for name, weight in model.named_parameters():
         for key, value in optimizer.state.get(weight, {}).items():
             tensors[f"optimizer.{key}.{name}"] = value
@@ -80,7 +83,11 @@ def save_last(
 
 
 def load_last(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    average: nn.Module | None = None,
 ) -> State:
     """Put everything back as `save_last` found it; a fresh state if there is no checkpoint.
 
@@ -93,6 +100,8 @@ def load_last(
         return State()
     facts, tensors = found
     _load_weights(folder, model, tensors)
+    if average is not None:
+        _load_weights(folder, average, tensors, "average.")
     for name, weight in model.named_parameters():
         for key, value in tensors.items():
             if key.startswith("optimizer.") and key.split(".", 2)[2] == name:
@@ -147,10 +156,8 @@ def _read(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]] |
     return facts, load(data)
 
 
-def _load_weights(folder: Path, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    weights = {
-        key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")
-    }
+def _load_weights(folder: Path, model: nn.Module, tensors: dict[str, Tensor], prefix: str = "model.") -> None:
+    weights = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -16,9 +16,10 @@ from holdfast.data import Version
 from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
 from holdfast.train import augment
+from holdfast.train.mix import draw_mix, mix_batch, mix_shares
 
 _AHEAD = 3
-"""Batches made before they are asked for."""
+"""Batches made before they are asked for, and one more for each worker."""
 
 
 class Samples:
@@ -86,7 +87,7 @@ class Batch:
     """What one training step learns from.
 
     Attributes:
-        inputs: decoded and augmented, as the graph takes them.
+        inputs: decoded, augmented and mixed, as the graph takes them.
         shares: targets, float32 of shape (n, labels).
         places: where each sample stands in the epoch, shape (n,); random changes hang on it.
     """
@@ -104,30 +105,37 @@ def training_batches(
     *,
     key: tuple[int, int],
     start: int = 0,
+    workers: int = 1,
 ) -> Iterator[Batch]:
-    """The batches of an epoch from number `start` on, made in a thread ahead of their use.
+    """The batches of an epoch from number `start` on, made in threads ahead of their use.
 
     Args:
         samples: where they come from.
         plan: indices of the samples of each batch of the epoch.
         shares: targets of all samples of the version, shape (all, labels).
-        config: how samples are changed.
+        config: how samples are changed and mixed.
         key: seed and epoch; the same ones give the same changes.
         start: batches that were seen before.
+        workers: threads; any number of them makes the same batches.
     """
     firsts = np.cumsum([0, *(len(part) for part in plan)])
 
     def make(number: int) -> Batch:
         places = np.arange(firsts[number], firsts[number + 1])
         inputs = _augmented(samples, plan[number], config, (*key, 0), places)
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(shares[plan[number]]), places)
+        targets = shares[plan[number]]
+        if mix := draw_mix(config, len(places), key=(*key, 2, number)):
+            kind, pad = samples.preparation.modality, padding(samples.preparation)
+            inputs, own = mix_batch(inputs, np.roll(inputs, 1, 0), mix, kind, pad=pad)
+            targets = mix_shares(targets, np.roll(targets, 1, 0), own)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), places)
 
     waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
         try:
             for number in range(start, len(plan)):
                 waiting.append(pool.submit(make, number))
-                if len(waiting) > _AHEAD:
+                if len(waiting) > _AHEAD + workers - 1:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from holdfast.modality.text import TextPreparation
 from holdfast.models import Classifier, build
 from holdfast.tracking import Run
 from holdfast.train import augment
+from holdfast.train.average import follow, make_average
 from holdfast.train.checkpoint import State, load_last, load_weights, save_best, save_last
 from holdfast.train.device import Device, pick_device, repeatable
 from holdfast.train.loader import Batch, Samples, padding, plain_batches, training_batches
@@ -74,6 +76,13 @@ class Learner:
     loss: Loss
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    average: nn.Module | None
+    """Of the weights; what is measured and kept where there is one."""
+
+    @property
+    def best(self) -> Classifier:
+        """The network to measure and keep."""
+        return self.model if self.average is None else cast(Classifier, self.average)
 
 
 def fit(
@@ -107,7 +116,9 @@ def fit(
     run.update(device=device.torch.type, precision=device.precision, threads=device.threads)
     with repeatable(device):
         learner = make_learner(config, version, preparation, device)
-        state = load_last(run.folder / CHECKPOINTS, learner.model, learner.optimizer, learner.scaler)
+        state = load_last(
+            run.folder / CHECKPOINTS, learner.model, learner.optimizer, learner.scaler, learner.average
+        )
         run.rewind(state.step)
         if not _is_over(state, config.train):
             samples = Samples(version, preparation, cache_mb=config.train.cache_mb, threads=device.threads)
@@ -156,6 +167,7 @@ def make_learner(config: Config, version: Version, preparation: Preparation, dev
         make_loss(config.loss, version.info.task, targets, len(version.info.labels), device.torch),
         make_optimizer(config.optim, model),
         torch.amp.GradScaler(device.torch.type, enabled=device.precision == "fp16"),
+        make_average(model) if config.train.ema else None,
     )
 
 
@@ -178,7 +190,13 @@ def _train(
             drawn = train[order(version.targets[train], version.info.task, dials.sampler, key=key)]
             plan = split_evenly(drawn, dials.batch)
             batches = training_batches(
-                samples, plan, shares, learner.config.augment, key=key, start=state.position
+                samples,
+                plan,
+                shares,
+                learner.config.augment,
+                key=key,
+                start=state.position,
+                workers=dials.workers,
             )
             learn_epoch(learner, batches, state, run, bar, count=len(plan))
             began = time.monotonic()
@@ -222,9 +240,6 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
     if features.ndim == 4 and (config.augment.mask_freq or config.augment.mask_time):
         rolls = augment.uniforms((config.train.seed, epoch, 1), batch.places, augment.SPECTRUM_ROLLS)
         features = augment.mask_spectra(features, config.augment, rolls)
-    if config.augment.mixup:
-        alpha, rng = config.augment.mixup, np.random.default_rng([config.train.seed, step])
-        features, shares = augment.mix(features, shares, rng.beta(alpha, alpha, len(shares)))
     with device.autocast():
         logits, _ = learner.model.classify(features)
     loss = learner.loss(logits, shares)
@@ -236,6 +251,8 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
     set_learning_rate(learner.optimizer, rate)
     learner.scaler.step(learner.optimizer)
     learner.scaler.update()
+    if learner.average is not None:
+        follow(learner.average, learner.model, decay=config.train.ema, step=step)
     return loss.item()  # waits for the device; fine at this batch rate
 
 
@@ -249,13 +266,13 @@ def validate(learner: Learner, samples: Samples, rows: np.ndarray) -> dict[str, 
         return {}
     task, labels = samples.version.info.task, len(samples.version.info.labels)
     sums, counts = np.zeros((len(rows), labels)), np.zeros(len(rows))
-    learner.model.eval()
+    model = learner.best.eval()
     for inputs, places in plain_batches(samples, rows, learner.config.train.batch):
-        logits, _ = learner.model(inputs.to(learner.device.torch))
+        logits, _ = model(inputs.to(learner.device.torch))
         probabilities = logits.double().softmax(1) if task == "single" else logits.double().sigmoid()
         np.add.at(sums, places, probabilities.cpu().numpy())
         np.add.at(counts, places, 1)
-    learner.model.train()
+    model.train()
     if not np.isfinite(sums).all():
         return {"loss": math.nan}
     values = measure(sums / counts[:, None], samples.version.targets[rows])
@@ -270,7 +287,7 @@ def _end_epoch(learner: Learner, values: dict[str, float], state: State, run: Ru
     state.position, state.seen, state.loss_sum = 0, 0, 0.0
     if state.best is None or _rank(values, dials, task) > _rank(state.best, dials, task):
         state.best, state.waited = {**values, "epoch": state.epoch}, 0
-        save_best(run.folder / CHECKPOINTS, learner.model, state.best)
+        save_best(run.folder / CHECKPOINTS, learner.best, state.best)
     else:
         state.waited += 1
     out_of_patience = 0 < dials.patience <= state.waited
@@ -281,7 +298,8 @@ def _end_epoch(learner: Learner, values: dict[str, float], state: State, run: Ru
 
 def _save(learner: Learner, state: State, run: Run) -> None:
     state.saved = state.seconds
-    save_last(run.folder / CHECKPOINTS, learner.model, learner.optimizer, learner.scaler, state)
+    folder = run.folder / CHECKPOINTS
+    save_last(folder, learner.model, learner.optimizer, learner.scaler, state, learner.average)
 
 
 def _rank(values: dict[str, float], dials: TrainConfig, task: Task) -> tuple[float, float]:
