@@ -20,8 +20,9 @@ from holdfast.testing.toys import write_images
 from holdfast.tracking import Run, open_run
 from holdfast.train.checkpoint import State
 from holdfast.train.device import pick_device, repeatable
+from holdfast.train.learner import Learner, make_learner
 from holdfast.train.loader import Batch, Samples, training_batches
-from holdfast.train.loop import Learner, learn_epoch, make_learner
+from holdfast.train.loop import learn_epoch
 from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
 

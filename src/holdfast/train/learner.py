@@ -1,0 +1,140 @@
+"""What learns: the network with its loss and optimiser, one step of it, and how good it is."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from holdfast.config.schema import Config
+from holdfast.data import Version
+from holdfast.evaluate import measure
+from holdfast.modality import Preparation
+from holdfast.modality.text import TextPreparation
+from holdfast.models import Classifier, build
+from holdfast.train import augment
+from holdfast.train.average import follow, make_average
+from holdfast.train.checkpoint import load_weights
+from holdfast.train.device import Device
+from holdfast.train.loader import Batch, Samples, padding, plain_batches
+from holdfast.train.losses import Loss, make_loss
+from holdfast.train.optim import make_optimizer, set_learning_rate
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run that holds them."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The network and how it learns."""
+
+    config: Config
+    device: Device
+    model: Classifier
+    loss: Loss
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    average: nn.Module | None
+    """Of the weights; what is measured and kept where there is one."""
+
+    @property
+    def best(self) -> Classifier:
+        """The network to measure and keep."""
+        return self.model if self.average is None else cast(Classifier, self.average)
+
+
+def make_learner(config: Config, version: Version, preparation: Preparation, device: Device) -> Learner:
+    """A network with fresh weights, which hang on the seed alone, and its optimiser."""
+    torch.manual_seed(config.train.seed)
+    model = _network(config, version, preparation)
+    model.to(device.torch)
+    targets = version.targets[version.indices("train")]
+    return Learner(
+        config,
+        device,
+        model,
+        make_loss(config.loss, version.info.task, targets, len(version.info.labels), device.torch),
+        make_optimizer(config.optim, model),
+        torch.amp.GradScaler(device.torch.type, enabled=device.precision == "fp16"),
+        make_average(model) if config.train.ema else None,
+    )
+
+
+def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int) -> float:
+    """One step: change the weights so that the batch's loss gets smaller; returns the loss before that."""
+    config, device = learner.config, learner.device
+    torch.manual_seed(_mixed_seed(config.train.seed, step))  # for dropout
+    features = learner.model.features(batch.inputs.to(device.torch))
+    shares = batch.shares.to(device.torch)
+    if features.ndim == 4 and (config.augment.mask_freq or config.augment.mask_time):
+        rolls = augment.uniforms((config.train.seed, epoch, 1), batch.places, augment.SPECTRUM_ROLLS)
+        features = augment.mask_spectra(features, config.augment, rolls)
+    with device.autocast():
+        logits, _ = learner.model.classify(features)
+    loss = learner.loss(logits, shares)
+    learner.optimizer.zero_grad(set_to_none=True)
+    learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    if config.optim.clip:
+        learner.scaler.unscale_(learner.optimizer)
+        nn.utils.clip_grad_norm_(learner.model.parameters(), config.optim.clip)
+    set_learning_rate(learner.optimizer, rate)
+    learner.scaler.step(learner.optimizer)
+    learner.scaler.update()
+    if learner.average is not None:
+        follow(learner.average, learner.model, decay=config.train.ema, step=step)
+    return loss.item()  # waits for the device; fine at this batch rate
+
+
+@torch.inference_mode()
+def validate(learner: Learner, samples: Samples, rows: np.ndarray) -> dict[str, float]:
+    """Metrics over samples, with `loss` for the log loss; nothing for no samples.
+
+    The probabilities of a recording are the mean over its windows, as they are in serving.
+    """
+    if not len(rows):
+        return {}
+    task, labels = samples.version.info.task, len(samples.version.info.labels)
+    sums, counts = np.zeros((len(rows), labels)), np.zeros(len(rows))
+    model = learner.best.eval()
+    for inputs, places in plain_batches(samples, rows, learner.config.train.batch):
+        logits, _ = model(inputs.to(learner.device.torch))
+        probabilities = logits.double().softmax(1) if task == "single" else logits.double().sigmoid()
+        np.add.at(sums, places, probabilities.cpu().numpy())
+        np.add.at(counts, places, 1)
+    model.train()
+    if not np.isfinite(sums).all():
+        return {"loss": math.nan}
+    values = measure(sums / counts[:, None], samples.version.targets[rows])
+    values["loss"] = values.pop("log_loss")
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def load_best(run: Path, config: Config, version: Version, preparation: Preparation) -> Classifier:
+    """The network with the weights of a run's best epoch, on the CPU, ready to predict.
+
+    Args:
+        run: the run's folder.
+        config: that of the run.
+        version: the data that it was trained on; says how many labels there are.
+        preparation: that of the run; says how many tokens there are.
+
+    Raises:
+        HoldfastError: if the run has no finished epoch, or its weights are damaged.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = _network(config, version, preparation)
+    load_weights(run / CHECKPOINTS, model)
+    return model.eval()
+
+
+def _network(config: Config, version: Version, preparation: Preparation) -> Classifier:
+    words = preparation.vocab_size if isinstance(preparation, TextPreparation) else None
+    labels = len(version.info.labels)
+    return build(config.model, config.prepare, labels, words, pad=padding(preparation))
+
+
+def _mixed_seed(seed: int, step: int) -> int:
+    return (seed % 2**31) << 32 | step
