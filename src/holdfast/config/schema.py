@@ -209,9 +209,15 @@ class DeviceConfig(Settings):
     name: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto` takes a GPU if there is one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """`auto`: bf16 on a GPU that has it, fp16 on another, fp32 elsewhere."""
+    """`auto`: bf16 on a GPU that has it, fp16 on another; on a CPU fp32, or bf16 where steps are faster so.
+
+    Short trainings on a CPU are fp32, unmeasured.
+    """
     threads: Annotated[int, Ge(0)] = 0
-    """CPU threads; 0 takes all cores. Weights are bit-exact only at the same number."""
+    """CPU threads; 0 takes all cores, or one where steps are faster so. Short trainings are not measured.
+
+    Weights are bit-exact only at the same number.
+    """
 
 
 class EvaluateConfig(Settings):

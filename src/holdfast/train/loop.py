@@ -21,11 +21,12 @@ from holdfast.evaluate import HEADLINE
 from holdfast.modality import Preparation
 from holdfast.tracking import Run
 from holdfast.train.checkpoint import State, load_last, save_best, save_last
-from holdfast.train.device import pick_device, repeatable
+from holdfast.train.device import repeatable
 from holdfast.train.learner import CHECKPOINTS, Learner, learn, make_learner, validate
 from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.losses import as_shares
 from holdfast.train.optim import learning_rate
+from holdfast.train.pace import settle_device
 from holdfast.train.sampler import order, split_evenly
 
 _LOG_EVERY = 10
@@ -84,8 +85,7 @@ def fit(
     train, valid = version.indices("train"), version.validation()
     if len(train) < 2:
         raise DataError(f"{version.info.name} has {len(train)} samples to train on", hint="add more samples")
-    device = pick_device(config.device)
-    run.update(device=device.torch.type, precision=device.precision, threads=device.threads)
+    device = settle_device(config, version, preparation, run)
     with repeatable(device):
         learner = make_learner(config, version, preparation, device)
         state = load_last(
