@@ -1,4 +1,4 @@
-"""Changes to training samples that keep their label, a batch at a time.
+"""Changes to training samples that keep their label, a batch at a time; for pictures see `pictures.py`.
 
 Each change is a function of random numbers between 0 and 1, the *rolls*, which are a function of seed,
 epoch and place in the epoch. Nothing is kept, so a run that was cut short goes on with the same rolls.
@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from holdfast.config.schema import AugmentConfig
-
-GREY = 128
 
 
 def uniforms(key: tuple[int, ...], places: np.ndarray, count: int) -> np.ndarray:
@@ -38,28 +36,6 @@ def _mixed(state: np.ndarray) -> np.ndarray:
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     hashed: np.ndarray = state ^ (state >> np.uint64(31))
     return hashed
-
-
-IMAGE_ROLLS = 9
-
-
-def change_images(pixels: np.ndarray, config: AugmentConfig, rolls: np.ndarray) -> np.ndarray:
-    """Pictures mirrored, moved, zoomed, lit otherwise and partly covered.
-
-    Args:
-        pixels: uint8 of shape (n, height, width, 3).
-        config: how much of each.
-        rolls: shape (n, IMAGE_ROLLS).
-    """
-    mirrored = rolls[:, 0] < config.flip
-    pixels = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
-    if config.shift or config.scale:
-        pixels = _moved(pixels, config, _signed(rolls[:, 1:4]))
-    if config.color:
-        pixels = _lit(pixels, config.color * _signed(rolls[:, 4:6]))
-    if config.erase:
-        pixels = _covered(pixels, config.erase, rolls[:, 6:9])
-    return pixels
 
 
 SOUND_ROLLS = 3
@@ -130,47 +106,3 @@ def stripe(size: int, share: np.ndarray, roll: np.ndarray) -> np.ndarray:
     places = np.arange(size) + 0.5
     covered: np.ndarray = (places >= start) & (places < start + (share * size)[:, None])
     return covered
-
-
-def _moved(pixels: np.ndarray, config: AugmentConfig, rolls: np.ndarray) -> np.ndarray:
-    """Zoomed around the middle and moved, between pixels; what lies outside repeats the edge."""
-    zoom = 1 + config.scale * rolls[:, :1]
-    down = _coordinates(pixels.shape[1], zoom, config.shift * rolls[:, 1:2])
-    right = _coordinates(pixels.shape[2], zoom, config.shift * rolls[:, 2:3])
-    rows = np.arange(len(pixels))[:, None]
-    top = np.floor(down).astype(int)
-    left = np.floor(right).astype(int)
-    below = (down - top)[:, :, None, None].astype(np.float32)
-    beside = (right - left)[:, :, None, None].astype(np.float32)
-    high, wide = pixels.shape[1] - 1, pixels.shape[2] - 1
-    moved = pixels[rows, top].astype(np.float32)
-    moved += below * (pixels[rows, np.minimum(top + 1, high)] - moved)
-    moved = moved.swapaxes(1, 2)
-    first = moved[rows, left]
-    first += beside * (moved[rows, np.minimum(left + 1, wide)] - first)
-    answer: np.ndarray = (first.swapaxes(1, 2) + 0.5).astype(np.uint8)
-    return answer
-
-
-def _coordinates(size: int, zoom: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Where each pixel of a side comes from, shape (n, size)."""
-    middle = (size - 1) / 2
-    found: np.ndarray = ((np.arange(size) - middle) / zoom + middle - shift * size).clip(0, size - 1)
-    return found
-
-
-def _lit(pixels: np.ndarray, amounts: np.ndarray) -> np.ndarray:
-    """Brightness changed by a share of full white and contrast by a share of itself; amounts: (n, 2)."""
-    means = pixels.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
-    contrast = (1 + amounts[:, 1]).astype(np.float32)[:, None, None, None]
-    offset = means * (1 - contrast) + (255 * amounts[:, 0]).astype(np.float32)[:, None, None, None]
-    lit: np.ndarray = (pixels * contrast + (offset + 0.5)).clip(0, 255).astype(np.uint8)
-    return lit
-
-
-def _covered(pixels: np.ndarray, share: float, rolls: np.ndarray) -> np.ndarray:
-    """A grey square of at most that share of each picture, wholly inside (Zhong et al. 2017)."""
-    side = np.sqrt(share * rolls[:, 0])
-    rows = stripe(pixels.shape[1], side, rolls[:, 1])
-    columns = stripe(pixels.shape[2], side, rolls[:, 2])
-    return np.where((rows[:, :, None] & columns[:, None, :])[..., None], np.uint8(GREY), pixels)

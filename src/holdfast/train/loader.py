@@ -17,6 +17,7 @@ from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
 from holdfast.train import augment
 from holdfast.train.mix import draw_mix, mix_batch, mix_shares
+from holdfast.train.pictures import change_pictures, rolls_needed
 
 _AHEAD = 3
 """Batches made before they are asked for, and one more for each worker."""
@@ -151,8 +152,8 @@ def _augmented(
     preparation = samples.preparation
     decoded = [samples.parts(index) for index in indices.tolist()]
     if preparation.modality == "image":
-        rolls = augment.uniforms(key, places, augment.IMAGE_ROLLS)
-        return augment.change_images(_first_parts(preparation, decoded), config, rolls)
+        rolls = augment.uniforms(key, places, rolls_needed(config))
+        return change_pictures(_first_parts(preparation, decoded), config, rolls)
     if preparation.modality == "audio":
         rolls = augment.uniforms(key, places, augment.SOUND_ROLLS)
         windows = [parts[int(roll * len(parts))] for parts, roll in zip(decoded, rolls[:, 0], strict=True)]
