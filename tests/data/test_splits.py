@@ -35,6 +35,11 @@ def test_neither_groups_nor_copies_cross_splits(found: list[Sample]) -> None:
         assert all(len(side) == 1 for side in sides.values())
 
 
+@given(many)
+def test_a_test_share_of_1_puts_all_there(found: list[Sample]) -> None:
+    assert set(assign_splits(found, Earlier(), Shares(test=1, valid=0))) == {"test"}
+
+
 @given(many, st.randoms(use_true_random=False))
 def test_the_order_of_the_samples_does_not_matter(found: list[Sample], random) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(found, len(found))

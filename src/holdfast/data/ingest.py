@@ -340,8 +340,9 @@ def _kept_aloud(
 
 def _check_shares(options: SourceOptions) -> None:
     test, valid = options.test_share, options.valid_share
-    if not (0 <= test < 1 and 0 <= valid < 1 and test + valid < 1):
+    if not (0 <= test <= 1 and 0 <= valid < 1 and (test + valid < 1 or (test, valid) == (1, 0))):
         raise DataError(
             f"a test share of {test} and a validation share of {valid} cannot be cut",
-            hint="give shares from 0 up that sum to less than 1, such as 0.2 and 0.1",
+            hint="give shares from 0 up that sum to less than 1, such as 0.2 and 0.1; "
+            "or 1 and 0 where all is there to test on",
         )

@@ -40,7 +40,7 @@ class SourceOptions:
     ignore: tuple[str, ...] = ()
     """Patterns of files (`*.md`, `old/`) and names of columns that do not count."""
     test_share: float = 0.2
-    """Share of the samples held out, where the source gives no test split."""
+    """Share of the samples held out, where the source gives no test split; 1 for a set to test on alone."""
     valid_share: float = 0.1
     """Share of the samples for validation, where the source gives none."""
     seed: int = 0

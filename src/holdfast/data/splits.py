@@ -85,7 +85,8 @@ def _open_splits(samples: Sequence[Sample], shares: Shares) -> dict[str, float]:
     given = {sample.given for sample in samples}
     wanted = {"test": shares.test, "valid": shares.valid}
     share = {split: wanted[split] for split in ("test", "valid") if split not in given and wanted[split] > 0}
-    share["train"] = 1 - shares.test - shares.valid
+    if shares.test < 1:
+        share["train"] = 1 - shares.test - shares.valid
     whole = sum(share.values())
     return {split: part / whole for split, part in share.items()}
 

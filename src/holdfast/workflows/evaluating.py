@@ -1,10 +1,11 @@
 """Evaluate a registered model on a dataset version."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from holdfast.bundle import Bundle, Manifest, open_bundle
 from holdfast.config import Config, load_config
-from holdfast.core.errors import DataError
+from holdfast.core.errors import DataError, RefError
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data import Version, open_version
@@ -19,6 +20,9 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Every metric of a model on one split, beside the baselines, measured through the serving engine.
 
+    The baselines learn from what the model learnt from, whichever dataset they are asked about; where
+    that is not there any more, they are left out.
+
     Args:
         model: a reference, such as `birds@champion`.
         dataset: the dataset version; the one that the model was trained on by default.
@@ -29,14 +33,21 @@ def evaluate_model(
     """
     bundle = open_bundle(Registry(workspace.models).path(parse_ref(model)))
     origin = bundle.manifest.provenance
-    ref = parse_ref(dataset) if dataset else Ref(str(origin["dataset"]), version=int(origin["version"]))
-    with open_version(workspace.datasets, ref) as version:
+    own = Ref(str(origin["dataset"]), version=int(origin["version"]))
+    ref = parse_ref(dataset) if dataset else own
+    with open_version(workspace.datasets, ref) as version, _learnt(workspace, own) as learnt:
         _fits(model, bundle.manifest, version, split)
         config = _config_of(bundle, workspace)
         scored = score(Engine(bundle), version, version.indices(split))
         preparation = prepare(bundle.manifest.prepare, bundle.tokenizer)
         seed = config.train.seed
-        beside = baselines(version, preparation, config.evaluate, bundle.manifest.prepare, split, seed)
+        beside = (
+            {}
+            if learnt is None
+            else baselines(
+                version, preparation, config.evaluate, bundle.manifest.prepare, split, seed, learnt=learnt
+            )
+        )
         evaluation = report(
             version,
             scored,
@@ -59,6 +70,14 @@ def _config_of(bundle: Bundle, workspace: Workspace) -> Config:
     stored = workspace.runs / str(bundle.manifest.provenance.get("run")) / "config.yaml"
     files = [stored] if stored.is_file() else []
     return load_config(recipe=bundle.manifest.modality, files=files).config
+
+
+def _learnt(workspace: Workspace, own: Ref) -> AbstractContextManager[Version | None]:
+    """The data that the model learnt from; None where this workspace does not have it any more."""
+    try:
+        return open_version(workspace.datasets, own)
+    except RefError:
+        return nullcontext()
 
 
 def _fits(model: str, manifest: Manifest, version: Version, split: str) -> None:

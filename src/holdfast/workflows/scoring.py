@@ -88,13 +88,19 @@ def baselines(
     prepare: Prepare,
     split: str = "test",
     seed: int = 0,
+    learnt: Version | None = None,
 ) -> dict[str, np.ndarray]:
-    """What the majority and a simple model on simple features say of a split; each of shape (n, labels)."""
-    train, test = version.indices("train"), version.indices(split)
-    targets, task = version.targets[train], version.info.task
+    """What the majority and a simple model on simple features say of a split; each of shape (n, labels).
+
+    They learn from the training split of `learnt`, which has the same labels: the data that the model
+    learnt from, where it is measured on another dataset.
+    """
+    source = learnt or version
+    train, test = source.indices("train"), version.indices(split)
+    targets, task = source.targets[train], version.info.task
     answers = {"majority": majority(targets, len(test), task, len(version.info.labels))}
     if config.baselines:
-        arrays = [_plain_inputs(version, preparation, rows) for rows in (train, test)]
+        arrays = [_plain_inputs(of, preparation, rows) for of, rows in ((source, train), (version, test))]
         answers["simple"] = simple(
             version.info.modality,
             arrays[0],
@@ -103,7 +109,7 @@ def baselines(
             task=task,
             labels=len(version.info.labels),
             rate=getattr(prepare, "rate", None),
-            groups=version.groups[train],
+            groups=source.groups[train],
             seed=seed,
         )
     return answers
