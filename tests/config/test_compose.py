@@ -65,7 +65,7 @@ def test_all_problems_of_a_file_come_at_once(tmp_path: Path) -> None:
         (["prepare.sizee=3"], "prepare.sizee: unknown setting; did you mean 'size'?"),
         (["recipe=audio", "prepare.f_max=9000"], r"f_max \(9000.0\) is above half of rate \(16000\)"),
         (["recipe=audoi"], "no recipe 'audoi'; did you mean 'audio'?"),
-        (["optim.lr=1,2"], "sweeps are not read here"),
+        (["optim.lr=1,2"], "`holdfast sweep` tries several"),
         (["no override"], "write KEY=VALUE"),
     ],
 )

@@ -5,6 +5,7 @@ import os
 import sys
 
 _EXTRAS = {
+    "sweep": ("optuna",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),
 }

@@ -10,6 +10,7 @@ from holdfast.cli import options as opt
 from holdfast.cli import report
 from holdfast.cli.runs import runs_app
 from holdfast.cli.show import show, table
+from holdfast.cli.sweep import sweep
 from holdfast.core.workspace import Workspace, find_workspace
 
 _HELP = "Take a classifier from a folder of labelled files to a monitored API."
@@ -97,6 +98,9 @@ def train(
 
     result = train_run(dataset, find_workspace(home), overrides=overrides or [], config_file=config)
     show(result, as_json, report.training)
+
+
+app.command()(sweep)
 
 
 @app.command()

@@ -61,7 +61,7 @@ def load_config(
     """
     from omegaconf import OmegaConf
 
-    contents = [(str(path), _read_file(path)) for path in files]
+    contents = [(str(path), read_file(path)) for path in files]
     parsed = _parse(overrides)
     name = str(_picked("recipe", parsed, contents) or recipe or "image")
     layers = [*_preset(name, str(_picked("size", parsed, contents) or "small")), *contents]
@@ -136,7 +136,12 @@ def _preset(name: str, size: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, with `1e-4` read as a number.
+
+    Raises:
+        ConfigError: if there is none.
+    """
     from omegaconf import OmegaConf
     from yaml import YAMLError
 
@@ -165,7 +170,7 @@ def _parse(overrides: Sequence[str]) -> list[Any]:
             problems.append(f"{text}: not an override; write KEY=VALUE, such as optim.lr=3e-4")
             continue
         if item.is_sweep_override():
-            problems.append(f"{text}: sweeps are not read here; give one value")
+            problems.append(f"{text}: one value is needed here; `holdfast sweep` tries several")
         elif item.is_delete():
             problems.append(f"{text}: nothing can be taken out; give another value")
         parsed.append(item)

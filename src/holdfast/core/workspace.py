@@ -35,6 +35,11 @@ class Workspace:
         return self.home / "models"
 
     @property
+    def sweeps(self) -> Path:
+        """One folder per sweep."""
+        return self.home / "sweeps"
+
+    @property
     def settings(self) -> Path | None:
         """The workspace's own settings file, if it has one."""
         path = self.home / SETTINGS

@@ -22,7 +22,7 @@ INFO, CONFIG, ENVIRONMENT, METRICS, LOCK = (
 )
 CHECKPOINTS, BUNDLE = "checkpoints", "bundle"
 
-Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
+Status = Literal["running", "finished", "pruned", "failed", "interrupted", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class RunInfo:
 
     Attributes:
         name: of the dataset that it learns from.
-        status: on disk running, finished or failed. A running one whose process has ended is shown as
-            interrupted, and one whose `run.json` cannot be read as damaged.
+        status: on disk running, finished, pruned (cut by a sweep) or failed. A running one whose process
+            has ended is shown as interrupted, and one whose `run.json` cannot be read as damaged.
         key: what it shares with the run that may take it up.
         created: UTC, in ISO 8601.
         started: when it was last begun or taken up.
@@ -45,7 +45,7 @@ class RunInfo:
         resumes: how often it was taken up.
         headline: the metric that models are compared by.
         metrics: name → value, low, high, on the held-out split.
-        reason: why it failed.
+        reason: why it failed or was pruned.
         facts: what else was said of it, such as the device.
     """
 

@@ -95,6 +95,10 @@ class Run(RunRecord):
         """Say that the run ended in an error; it will not be taken up again."""
         self._end("failed", {"reason": reason})
 
+    def prune(self, reason: str) -> None:
+        """Say that a sweep cut the run short, for others did better; it will not be taken up again."""
+        self._end("pruned", {"reason": reason})
+
     def close(self) -> None:
         """Let go of the run. Unless it has finished or failed, it can be taken up by its key."""
         self._is_open = False

@@ -49,12 +49,12 @@ def train_run(
     with open_version(workspace.datasets, parse_ref(dataset)) as version:
         config = config_for(version, workspace, overrides, config_file)
         _needs_samples(version)
-        name, key = version.info.name, _key(config, version)
+        name, key = version.info.name, run_key(config, version)
         done = None if repeat else _finished(workspace, key)
         if done:
             bundle = Registry(workspace.models).path(parse_ref(done["model"]))
             return {**summary(version, bundle), **done, "seconds": time.monotonic() - began}
-        run = open_run(workspace.runs, name=name, key=key, details=_details(config, version))
+        run = open_run(workspace.runs, name=name, key=key, details=run_details(config, version))
         try:
             bundle = _train_and_export(run, config, version)
             number = Registry(workspace.models).register(name, bundle, run=run.id)
@@ -111,14 +111,15 @@ def summary(version: Version, bundle: Path) -> dict[str, Any]:
 
 
 def _train_and_export(run: Run, config: Config, version: Version) -> Path:
-    tokenizer = _tokenizer(run, config, version)
+    tokenizer = tokenizer_for(run, config, version)
     preparation = prepare(config.prepare, tokenizer)
     fit(config, version, preparation, run)
     model = load_best(run.folder, config, version, preparation)
     return make_bundle(run, config, version, preparation, tokenizer, model)
 
 
-def _tokenizer(run: Run, config: Config, version: Version) -> bytes | None:
+def tokenizer_for(run: Run, config: Config, version: Version) -> bytes | None:
+    """The tokenizer of a run on texts: the given one, or one that is learnt once; None for no texts."""
     if config.prepare.modality != "text" or config.prepare.tokenizer:
         return _given_tokenizer(config)
     kept = run.folder / "tokenizer.json"
@@ -163,7 +164,7 @@ def _needs_samples(version: Version) -> None:
         )
 
 
-def _key(config: Config, version: Version) -> str:
+def run_key(config: Config, version: Version) -> str:
     """Same key, same weights: what a run that was cut short must share with the one that takes it up."""
     serving = {"serve", "gate"}
     device = pick_device(config.device)
@@ -178,7 +179,8 @@ def _key(config: Config, version: Version) -> str:
     return digest_bytes(json.dumps(parts, sort_keys=True).encode())
 
 
-def _details(config: Config, version: Version) -> dict[str, Any]:
+def run_details(config: Config, version: Version) -> dict[str, Any]:
+    """What a run is told of itself when it begins."""
     return {
         "config": config.model_dump(),
         "dataset": f"{version.info.name}@{version.info.version}",

@@ -1,0 +1,211 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.core.errors import ConfigError
+from holdfast.core.workspace import Workspace
+from holdfast.data import SourceOptions, ingest
+from holdfast.modality import probe
+from holdfast.sweep.trials import Trials
+from holdfast.testing.toys import write_images
+from holdfast.tracking import list_runs
+from holdfast.workflows import sweeping
+from holdfast.workflows.planning import Options
+from holdfast.workflows.sweeping import sweep
+from tests.journey import answer, holdfast
+
+QUICK = ["prepare.size=8", "train.epochs=2", "train.batch=16", "device.threads=1", "evaluate.bootstrap=20"]
+RATES = "optim.lr=interval(1e-4,1e-2)"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "home")
+    source = write_images(tmp_path / "shapes", per_class=12, size=16)
+    ingest(source, workspace.datasets, "shapes", options=SourceOptions(), probe=probe)
+    return workspace
+
+
+def swept(workspace: Workspace, *overrides: str, **options: Any) -> dict[str, Any]:
+    return sweep("shapes", workspace, overrides=[*QUICK, *overrides], options=Options(**options))
+
+
+def test_each_trial_is_a_run_and_the_best_in_validation_can_be_registered(workspace: Workspace) -> None:
+    result = swept(workspace, "model.width=choice(16,24)", "optim.lr=1e-3,1e-2", register=True)
+
+    assert result["method"] == "grid"
+    assert result["counts"] == {"finished": 4, "pruned": 0, "failed": 0, "running": 0}
+    runs = {info.id: info for info in list_runs(workspace.runs)}
+    for trial in result["trials"]:
+        info = runs[trial["run"]]
+        assert (info.status, info.facts["sweep"], info.facts["trial"]) == (
+            "finished",
+            result["sweep"],
+            trial["number"],
+        )
+        assert info.facts["settings"] == trial["settings"]
+        assert info.facts["validation"]["macro_f1"] == trial["value"]
+        assert info.metrics == {}  # of the test split: nothing was measured
+    assert result["best"]["value"] == max(trial["value"] for trial in result["trials"])
+    assert result["registered"]["model"] == "shapes@1"
+    kept = [trial["number"] for trial in result["trials"] if has_weights(workspace, trial["run"])]
+    assert kept == [result["best"]["number"]]
+    json.dumps(result, allow_nan=False)
+
+
+def has_weights(workspace: Workspace, run: str) -> bool:
+    return bool(list((workspace.runs / run).glob("checkpoints/best*")))
+
+
+def test_the_command_that_is_told_trains_the_best_to_the_same_weights(workspace: Workspace) -> None:
+    result = swept(workspace, RATES, trials=2)
+    best = workspace.runs / result["best"]["run"]
+
+    _, *args = result["command"].split()
+    holdfast(*args, home=workspace.home)
+
+    (trained,) = [info for info in list_runs(workspace.runs) if "sweep" not in info.facts]
+    weights = [
+        next(folder.glob("checkpoints/best*.safetensors")).read_bytes()
+        for folder in (best, workspace.runs / trained.id)
+    ]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_killed_sweep_goes_on_and_ends_as_if_it_had_not_been(workspace: Workspace) -> None:
+    args = ["sweep", "shapes", *QUICK, RATES, "--trials", "3", "--home", str(workspace.home)]
+    whole = swept(workspace, RATES, trials=3, name="whole")
+    with subprocess.Popen([sys.executable, "-m", "holdfast", *args], stdout=subprocess.DEVNULL) as process:
+        while len(list(workspace.runs.glob("*/metrics.jsonl"))) < 5 and process.poll() is None:
+            time.sleep(0.01)  # until the second trial has begun to learn
+        process.kill()
+    assert process.returncode < 0, "it ended before it was killed"
+    left = [info.status for info in list_runs(workspace.runs)]
+
+    result = answer(*args, home=workspace.home)
+
+    assert "interrupted" in left
+    assert "interrupted" not in [info.status for info in list_runs(workspace.runs)]
+    assert [(t["settings"], t["value"], t["curve"]) for t in result["trials"]] == [
+        (t["settings"], t["value"], {str(k): v for k, v in t["curve"].items()}) for t in whole["trials"]
+    ]
+
+
+def test_two_terminals_and_their_workers_share_the_trials(workspace: Workspace) -> None:
+    args = ["sweep", "shapes", *QUICK, RATES, "--trials", "6", "--json", "--home", str(workspace.home)]
+    command = [sys.executable, "-m", "holdfast", *args]
+
+    first = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.PIPE, text=True)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    results = [json.loads(process.communicate()[0]) for process in (first, second)]
+
+    assert [process.returncode for process in (first, second)] == [0, 0]
+    done = max(results, key=lambda result: result["counts"]["finished"])
+    assert done["counts"]["finished"] + done["counts"]["pruned"] == 6
+    assert len({trial["run"] for trial in done["trials"]}) == 6
+    assert len(list_runs(workspace.runs)) == 6
+
+
+def test_a_trial_that_falls_behind_is_cut_and_its_run_says_so(
+    workspace: Workspace,
+) -> None:
+    rates = "optim.lr=choice(1e-3,1e-3,1e-3,1e-3,1e-3,3)"
+    result = swept(workspace, rates, "train.epochs=4", "train.monitor=loss")
+
+    last = result["trials"][-1]
+    assert last["state"] == "pruned"
+    (info,) = [info for info in list_runs(workspace.runs) if info.id == last["run"]]
+    assert info.status == "pruned"
+    assert "fell behind" in (info.reason or "")
+    assert last["epochs"] < 4
+
+
+def test_a_diverged_trial_is_recorded_and_the_sweep_goes_on(workspace: Workspace) -> None:
+    result = swept(workspace, "optim.lr=choice(1e30,1e-3)", "optim.clip=0", "optim.warmup=0")
+
+    assert [trial["state"] for trial in result["trials"]] == ["failed", "finished"]
+    assert "diverged" in result["trials"][0]["reason"]
+    assert result["best"]["number"] == 1
+    assert [info.status for info in list_runs(workspace.runs)] == ["finished", "failed"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory")])
+def test_a_trial_without_memory_is_recorded_and_the_sweep_goes_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def no_memory(*args: object, **more: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sweeping, "fit", no_memory)
+    result = swept(workspace, RATES, trials=2)
+
+    assert result["counts"]["failed"] == 2
+    assert result["best"] is None
+
+
+def test_a_configuration_error_stops_the_sweep(workspace: Workspace) -> None:
+    with pytest.raises(ConfigError, match="no network 'resnet_smal'"):
+        swept(workspace, "model.name=choice(resnet_smal,resnet_small,nothing)")
+
+    (folder,) = workspace.sweeps.iterdir()
+    definition = sweeping.Definition.read(folder)
+    assert [trial.state for trial in Trials(folder, definition.plan).all()] == ["failed"]
+
+
+def test_nothing_is_written_for_a_sweep_that_cannot_be(workspace: Workspace) -> None:
+    for overrides, message in (
+        (["optim.lr=interval(-1,1)"], "optim.lr: input should be greater than 0"),
+        (["optim.lr=1e-3"], "nothing varies"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            swept(workspace, *overrides)
+
+    assert not workspace.sweeps.exists()
+    assert list_runs(workspace.runs) == []
+
+
+def test_a_named_sweep_is_not_mixed_with_another_of_the_name(workspace: Workspace) -> None:
+    swept(workspace, "optim.lr=choice(1e-3,1e-2)", name="rates", trials=1)
+
+    with pytest.raises(ConfigError, match=r"sweep rates has 1 problem:\n  plan: not as it was"):
+        swept(workspace, "optim.lr=choice(1e-3,1e-4)", name="rates")
+    assert len(swept(workspace, "optim.lr=choice(1e-3,1e-2)", name="rates", trials=2)["trials"]) == 2
+
+
+def test_a_grid_over_an_interval_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(ConfigError, match=r"a grid needs values that can be counted, but optim.lr has none"):
+        swept(workspace, RATES, method="grid")
+
+
+def test_a_sweep_file_of_wandb_is_run_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        """
+program: train.py
+method: grid
+metric: {name: val_loss, goal: minimize}
+parameters:
+  lr: {values: [0.001, 0.01]}
+  batch_size: {value: 8}
+  epochs: {value: 1}
+  hidden_dim: {values: [16, 24]}
+"""
+    )
+
+    args = ("sweep", "shapes", str(file), "prepare.size=8", "device.threads=1", "optim.lr=1e-3")
+    result = answer(*args, home=workspace.home)
+    again = answer("sweep", "shapes", *args[3:], "--config", str(file), home=workspace.home)
+
+    assert again["sweep"] == result["sweep"]
+    assert [trial["settings"] for trial in result["trials"]] == [{"model.width": 16}, {"model.width": 24}]
+    assert (result["metric"], result["goal"]) == ("loss", "minimize")
+    assert result["best"]["value"] == min(trial["value"] for trial in result["trials"])
+    assert "train.monitor=loss" in result["command"]
+    assert "train.batch=8" in result["command"]
