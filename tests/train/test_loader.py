@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
-from holdfast.train.loader import Samples, plain_batches, training_batches
+from holdfast.train.loader import Batch, Samples, plain_batches, training_batches
 from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
+from holdfast.train.team import ALONE, Team
 
 
 def samples_of(toy, cache_mb: float = 64) -> Samples:
@@ -72,3 +74,24 @@ def test_plain_batches_hold_every_window_of_every_recording(toy) -> None:
     assert counts.tolist() == [len(samples.parts(row)) for row in rows.tolist()]
     assert sum(len(inputs) for inputs, _ in found) == counts.sum()
     assert counts.max() > 1
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "text"])
+def test_the_parts_of_a_team_are_the_whole_batch(kind, toy) -> None:
+    data = toy(kind)
+    mixing = {"image": "augment.mixup=0.4", "audio": "augment.mixup=0.4", "text": "augment.cutmix=0.4"}[kind]
+    config = data.config(mixing)
+    samples = Samples(data.version, data.preparation(config), cache_mb=100, threads=1)
+    plan = split_evenly(data.version.indices("train")[:11], 6)
+    shares = as_shares(data.version.targets, "single", len(data.version.info.labels))
+
+    def made(team: Team) -> list[Batch]:
+        return list(training_batches(samples, plan, shares, config.augment, key=(0, 0), team=team))
+
+    for whole, *parts in zip(made(ALONE), *(made(Team(rank, 2)) for rank in range(2)), strict=True):
+        assert torch.equal(torch.cat([part.shares for part in parts]), whole.shares)
+        assert np.concatenate([part.places for part in parts]).tolist() == whole.places.tolist()
+        assert [part.total for part in parts] == [whole.total] * 2
+        for part in parts:
+            width = min(part.inputs.shape[1], whole.inputs.shape[1])  # texts are padded to the longest
+            assert torch.equal(part.inputs[:, :width], whole.inputs[part.rows][:, :width])

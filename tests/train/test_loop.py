@@ -48,7 +48,7 @@ def cut_short_at(steps: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("image", ["train.epochs=8"]),
         ("attributes", ["train.epochs=12", "train.sampler=weighted"]),
-        ("audio", ["train.epochs=16"]),
+        ("audio", ["train.epochs=24"]),
         ("text", ["train.epochs=12", "augment.cutmix=0.2", "optim.lr=2e-2"]),
     ],
 )

@@ -234,6 +234,13 @@ class DeviceConfig(Settings):
     """
 
 
+class LaunchConfig(Settings):
+    """How a training is spread over processes of this machine."""
+
+    processes: Annotated[int, Ge(1), Le(64)] = 1
+    """Processes that share each batch; `train.batch` is what they learn from together."""
+
+
 class EvaluateConfig(Settings):
     """How the numbers are made."""
 
@@ -289,6 +296,7 @@ class Config(Settings):
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
     device: DeviceConfig = DeviceConfig()
+    launch: LaunchConfig = LaunchConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     serve: ServeConfig = ServeConfig()

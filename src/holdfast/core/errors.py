@@ -6,7 +6,8 @@ HoldfastError
 │   └── InputError   one sample that cannot be decoded: quarantined on ingest, a 4xx in serving
 ├── RefError         a name, version or alias that does not exist or is not well formed
 ├── BundleError      a bundle that is damaged, incomplete or of an unknown protocol
-└── GateError        a model that may not take an alias
+├── GateError        a model that may not take an alias
+└── TeamError        a training whose processes lost each other: it can be taken up again
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,10 @@ class BundleError(HoldfastError):
 
 class GateError(HoldfastError):
     """A model did not show what its alias asks for."""
+
+
+class TeamError(HoldfastError):
+    """The processes that train together lost each other; the run can be taken up again."""
 
 
 def listed(title: str, problems: Sequence[str]) -> str:

@@ -65,6 +65,7 @@ class Version:
     """A version that is open for reading. Safe to read from several threads at once.
 
     Attributes:
+        folder: where it lies.
         info: what it holds, in numbers.
         digests: shape (n,); SHA-256 of each sample's bytes.
         names: where each sample came from.
@@ -75,6 +76,7 @@ class Version:
     """
 
     def __init__(self, folder: Path, info: VersionInfo) -> None:
+        self.folder = folder
         self.info = info
         self.table = parquet.read_table(folder / SAMPLES)
         self.digests = _strings(self.table, "digest")

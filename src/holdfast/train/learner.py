@@ -19,9 +19,12 @@ from holdfast.train import augment
 from holdfast.train.average import follow, make_average
 from holdfast.train.checkpoint import load_weights
 from holdfast.train.device import Device
+from holdfast.train.dropout import roll_dropouts, seed_of, spread_dropouts
 from holdfast.train.loader import Batch, Samples, padding, plain_batches
 from holdfast.train.losses import Loss, make_loss
+from holdfast.train.norm import join_norms
 from holdfast.train.optim import make_optimizer, set_learning_rate
+from holdfast.train.team import ALONE, Team
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run that holds them."""
@@ -39,6 +42,7 @@ class Learner:
     scaler: torch.amp.GradScaler
     average: nn.Module | None
     """Of the weights; what is measured and kept where there is one."""
+    team: Team = ALONE
 
     @property
     def best(self) -> Classifier:
@@ -46,10 +50,14 @@ class Learner:
         return self.model if self.average is None else cast(Classifier, self.average)
 
 
-def make_learner(config: Config, version: Version, preparation: Preparation, device: Device) -> Learner:
+def make_learner(
+    config: Config, version: Version, preparation: Preparation, device: Device, team: Team = ALONE
+) -> Learner:
     """A network with fresh weights, which hang on the seed alone, and its optimiser."""
     torch.manual_seed(config.train.seed)
     model = _network(config, version, preparation)
+    join_norms(model, team)
+    spread_dropouts(model)
     model.to(device.torch)
     targets = version.targets[version.indices("train")]
     return Learner(
@@ -60,13 +68,15 @@ def make_learner(config: Config, version: Version, preparation: Preparation, dev
         make_optimizer(config.optim, model),
         torch.amp.GradScaler(device.torch.type, enabled=device.precision == "fp16"),
         make_average(model) if config.train.ema else None,
+        team,
     )
 
 
 def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int) -> float:
     """One step: change the weights so that the batch's loss gets smaller; returns the loss before that."""
-    config, device = learner.config, learner.device
-    torch.manual_seed(_mixed_seed(config.train.seed, step))  # for dropout
+    config, device, team = learner.config, learner.device, learner.team
+    roll_dropouts(learner.model, (config.train.seed, step), batch.rows, batch.total)
+    torch.manual_seed(seed_of(config.train.seed, step, 0, team.rank))  # for what else a network draws
     features = learner.model.features(batch.inputs.to(device.torch))
     shares = batch.shares.to(device.torch)
     if features.ndim == 4 and (config.augment.mask_freq or config.augment.mask_time):
@@ -74,9 +84,10 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
         features = augment.mask_spectra(features, config.augment, rolls)
     with device.autocast():
         logits, _ = learner.model.classify(features)
-    loss = learner.loss(logits, shares)
+    loss = learner.loss(logits, shares) * (len(shares) / batch.total)
     learner.optimizer.zero_grad(set_to_none=True)
     learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    mean_loss = team.total_gradients(learner.model.parameters(), loss)
     if config.optim.clip:
         learner.scaler.unscale_(learner.optimizer)
         nn.utils.clip_grad_norm_(learner.model.parameters(), config.optim.clip)
@@ -85,7 +96,7 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
     learner.scaler.update()
     if learner.average is not None:
         follow(learner.average, learner.model, decay=config.train.ema, step=step)
-    return loss.item()  # waits for the device; fine at this batch rate
+    return mean_loss
 
 
 @torch.inference_mode()
@@ -99,12 +110,14 @@ def validate(learner: Learner, samples: Samples, rows: np.ndarray) -> dict[str, 
     task, labels = samples.version.info.task, len(samples.version.info.labels)
     sums, counts = np.zeros((len(rows), labels)), np.zeros(len(rows))
     model = learner.best.eval()
-    for inputs, places in plain_batches(samples, rows, learner.config.train.batch):
+    part = learner.team.part(len(rows))
+    for inputs, places in plain_batches(samples, rows[part], learner.config.train.batch):
         logits, _ = model(inputs.to(learner.device.torch))
         probabilities = logits.double().softmax(1) if task == "single" else logits.double().sigmoid()
-        np.add.at(sums, places, probabilities.cpu().numpy())
-        np.add.at(counts, places, 1)
+        np.add.at(sums[part], places, probabilities.cpu().numpy())
+        np.add.at(counts[part], places, 1)
     model.train()
+    sums, counts = learner.team.total_array(sums), learner.team.total_array(counts)
     if not np.isfinite(sums).all():
         return {"loss": math.nan}
     values = measure(sums / counts[:, None], samples.version.targets[rows])
@@ -134,7 +147,3 @@ def _network(config: Config, version: Version, preparation: Preparation) -> Clas
     words = preparation.vocab_size if isinstance(preparation, TextPreparation) else None
     labels = len(version.info.labels)
     return build(config.model, config.prepare, labels, words, pad=padding(preparation))
-
-
-def _mixed_seed(seed: int, step: int) -> int:
-    return (seed % 2**31) << 32 | step

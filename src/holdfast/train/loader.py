@@ -18,6 +18,7 @@ from holdfast.modality.text import TextPreparation
 from holdfast.train import augment
 from holdfast.train.mix import draw_mix, mix_batch, mix_shares
 from holdfast.train.pictures import change_pictures, rolls_needed
+from holdfast.train.team import ALONE, Team
 
 _AHEAD = 3
 """Batches made before they are asked for, and one more for each worker."""
@@ -85,17 +86,21 @@ class Samples:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step learns from.
+    """What one training step learns from, or the part of it that is this process's.
 
     Attributes:
         inputs: decoded, augmented and mixed, as the graph takes them.
         shares: targets, float32 of shape (n, labels).
         places: where each sample stands in the epoch, shape (n,); random changes hang on it.
+        rows: which of the whole batch they are.
+        total: samples of the whole batch.
     """
 
     inputs: Tensor
     shares: Tensor
     places: np.ndarray
+    rows: slice
+    total: int
 
 
 def training_batches(
@@ -107,6 +112,7 @@ def training_batches(
     key: tuple[int, int],
     start: int = 0,
     workers: int = 1,
+    team: Team = ALONE,
 ) -> Iterator[Batch]:
     """The batches of an epoch from number `start` on, made in threads ahead of their use.
 
@@ -118,18 +124,25 @@ def training_batches(
         key: seed and epoch; the same ones give the same changes.
         start: batches that were seen before.
         workers: threads; any number of them makes the same batches.
+        team: the processes that share each batch; only this one's part is made.
     """
     firsts = np.cumsum([0, *(len(part) for part in plan)])
 
     def make(number: int) -> Batch:
-        places = np.arange(firsts[number], firsts[number + 1])
-        inputs = _augmented(samples, plan[number], config, (*key, 0), places)
-        targets = shares[plan[number]]
-        if mix := draw_mix(config, len(places), key=(*key, 2, number)):
+        total, first = len(plan[number]), firsts[number]
+        part = team.part(total)
+        rows = np.arange(part.start, part.stop)
+        mix = draw_mix(config, total, key=(*key, 2, number))
+        if mix:  # the partner of each row is the one before it, which may be another process's
+            rows = np.append(rows, rows[0] - 1) % total
+        indices = plan[number][rows]
+        inputs, targets = _augmented(samples, indices, config, (*key, 0), first + rows), shares[indices]
+        if mix:
             kind, pad = samples.preparation.modality, padding(samples.preparation)
-            inputs, own = mix_batch(inputs, np.roll(inputs, 1, 0), mix, kind, pad=pad)
-            targets = mix_shares(targets, np.roll(targets, 1, 0), own)
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), places)
+            inputs, own = mix_batch(inputs[:-1], np.roll(inputs, 1, 0)[:-1], mix.part(part), kind, pad=pad)
+            targets = mix_shares(targets[:-1], np.roll(targets, 1, 0)[:-1], own)
+        places = np.arange(first + part.start, first + part.stop)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), places, part, total)
 
     waiting: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:

@@ -134,6 +134,7 @@ def _train(
                 key=key,
                 start=state.position,
                 workers=dials.workers,
+                team=learner.team,
             )
             learn_epoch(learner, batches, state, run, bar, count=len(plan))
             began = time.monotonic()
@@ -157,9 +158,9 @@ def learn_epoch(
         loss = learn(learner, batch, rate=rate, step=state.step, epoch=state.epoch)
         _check_finite(loss, state, config)
         now = time.monotonic()
-        state.add(loss, len(batch.places), now - before)
+        state.add(loss, batch.total, now - before)
         before = now
-        bar.advance(len(batch.places), _note(state, dials))
+        bar.advance(batch.total, _note(state, dials))
         if state.step % _LOG_EVERY == 0:
             run.log(state.step, loss=state.mean_loss, rate=rate)
         # After the last step there is a checkpoint once the epoch is measured and logged. One before that
@@ -180,7 +181,7 @@ def _end_epoch(learner: Learner, values: dict[str, float], state: State, run: Ru
         state.waited += 1
     out_of_patience = 0 < dials.patience <= state.waited
     out_of_time = dials.max_minutes is not None and state.seconds >= 60 * dials.max_minutes
-    state.stopped = out_of_patience or out_of_time
+    state.stopped = learner.team.lead_says(out_of_patience or out_of_time)
     _save(learner, state, run)
 
 

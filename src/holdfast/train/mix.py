@@ -28,6 +28,10 @@ class Mix:
     weights: np.ndarray
     corners: np.ndarray
 
+    def part(self, rows: slice) -> "Mix":
+        """That of some of the samples."""
+        return Mix(self.pasted, self.weights[rows], self.corners[rows])
+
 
 def draw_mix(config: AugmentConfig, size: int, *, key: tuple[int, ...]) -> Mix | None:
     """How a batch of `size` samples is mixed; None where mixing is off, one way by chance where both are on.

@@ -1,0 +1,101 @@
+"""The processes that train one run together: the share of each, and the sums over all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from holdfast.core.errors import HoldfastError, TeamError
+
+
+@dataclass(frozen=True)
+class Team:
+    """Where this process stands among those that train together.
+
+    Every method that sums must be called by all of them, in the same order. A team of one sums nothing.
+
+    Attributes:
+        rank: of this process, from 0; 0 leads: it alone writes to the run.
+        size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes to the run."""
+        return self.rank == 0
+
+    def part(self, count: int) -> slice:
+        """Which of `count` rows are this process's; the parts differ by one row at most.
+
+        >>> [Team(rank, 3).part(8) for rank in range(3)]
+        [slice(0, 2, None), slice(2, 5, None), slice(5, 8, None)]
+        """
+        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of the values of all processes, the same bits in each of them.
+
+        Raises:
+            TeamError: if another process has ended, or does not answer.
+        """
+        if self.size == 1:
+            return values
+        device = values.device.type if dist.get_backend() == "nccl" else "cpu"
+        whole = values.detach().to(device, copy=True, memory_format=torch.contiguous_format)
+        try:
+            dist.all_reduce(whole)
+        except RuntimeError as error:
+            raise TeamError(f"process {self.rank + 1} of {self.size} lost the others: {error}") from error
+        return whole.to(values.device)
+
+    def total_array(self, values: np.ndarray) -> np.ndarray:
+        """As `total`, for NumPy."""
+        whole: np.ndarray = self.total(torch.from_numpy(values)).numpy()
+        return whole
+
+    def total_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> float:
+        """Give each weight the sum of its gradients over all processes; returns the sum of their losses.
+
+        One message for all weights: where each process weighs its loss by its share of the rows of a
+        batch, this is the gradient of the mean over the whole batch.
+        """
+        if self.size == 1:
+            return float(loss.detach())  # waits for the device; fine at this batch rate
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        sizes = [gradient.numel() for gradient in gradients]
+        own = torch.cat([*(gradient.flatten() for gradient in gradients), loss.detach().reshape(1)])
+        *summed, whole = torch.split(self.total(own), [*sizes, 1])
+        for gradient, values in zip(gradients, summed, strict=True):
+            gradient.copy_(values.view_as(gradient))
+        return float(whole)
+
+    def lead_says(self, answer: bool) -> bool:
+        """The lead's answer, whatever the others would say; for what hangs on a clock."""
+        return bool(self.total(torch.tensor(int(answer and self.leads))))
+
+    def agree(self, what: str, digest: str) -> None:
+        """Make sure that all processes hold the same.
+
+        Args:
+            what: is compared, for the message.
+            digest: of it, in hexadecimal.
+
+        Raises:
+            HoldfastError: if they do not.
+        """
+        table = torch.zeros(self.size, dtype=torch.int64)
+        table[self.rank] = int(digest[:15], 16)
+        if len(set(self.total(table).tolist())) > 1:
+            raise HoldfastError(
+                f"the processes of this training do not hold the same {what}",
+                hint="they must see the same files and run the same release; train with launch.processes=1",
+            )
+
+
+ALONE = Team()
