@@ -24,6 +24,7 @@ def training(result: Mapping[str, Any]) -> str:
         *_metrics(result),
         f"parity    largest difference {parity['max_difference']:.1e}, "
         f"equal labels {parity['equal_labels']:.1%} of {parity['samples']}",
+        *_profile(result.get("profile")),
         f"took      {result['seconds']:.0f} s",
     ]
     return "\n".join(lines)
@@ -34,6 +35,15 @@ def evaluation(result: Mapping[str, Any]) -> str:
     head = f"{result['model']} on {result['split']} of {result['dataset']}"
     columns = ["label", "precision", "recall", "f1", "average_precision", "auroc", "support"]
     return "\n".join([head, *_metrics(result), "", table(result["per_class"], columns)])
+
+
+def _profile(profile: Mapping[str, Any] | None) -> list[str]:
+    if profile is None:
+        return []
+    seconds = profile["seconds"]
+    whole = sum(seconds.values()) or 1.0
+    parts = ", ".join(f"{name} {spent / whole:.0%}" for name, spent in seconds.items())
+    return [f"time      {parts} of {whole:.0f} s of training", f"          {profile['advice']}"]
 
 
 def predictions(result: Mapping[str, Any]) -> str:

@@ -213,6 +213,8 @@ class TrainConfig(Settings):
     """Decoded samples are kept in memory up to this size."""
     workers: Annotated[int, Ge(1), Le(64)] = 1
     """Threads that make batches ahead of their use. More do not change the result."""
+    profile: bool = False
+    """Whether to write a trace of some steps and say where the time goes."""
     seed: Annotated[int, Ge(0)] = 0
     """Same seed, same data, same threads: same weights."""
 

@@ -24,6 +24,7 @@ from holdfast.train.loader import Batch, Samples, padding, plain_batches
 from holdfast.train.losses import Loss, make_loss
 from holdfast.train.norm import join_norms
 from holdfast.train.optim import make_optimizer, set_learning_rate
+from holdfast.train.profile import OFF, Profile
 from holdfast.train.team import ALONE, Team
 
 CHECKPOINTS = "checkpoints"
@@ -43,6 +44,7 @@ class Learner:
     average: nn.Module | None
     """Of the weights; what is measured and kept where there is one."""
     team: Team = ALONE
+    profile: Profile = OFF
 
     @property
     def best(self) -> Classifier:
@@ -77,25 +79,28 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
     config, device, team = learner.config, learner.device, learner.team
     roll_dropouts(learner.model, (config.train.seed, step), batch.rows, batch.total)
     torch.manual_seed(seed_of(config.train.seed, step, 0, team.rank))  # for what else a network draws
-    features = learner.model.features(batch.inputs.to(device.torch))
-    shares = batch.shares.to(device.torch)
-    if features.ndim == 4 and (config.augment.mask_freq or config.augment.mask_time):
-        rolls = augment.uniforms((config.train.seed, epoch, 1), batch.places, augment.SPECTRUM_ROLLS)
-        features = augment.mask_spectra(features, config.augment, rolls)
-    with device.autocast():
-        logits, _ = learner.model.classify(features)
-    loss = learner.loss(logits, shares) * (len(shares) / batch.total)
-    learner.optimizer.zero_grad(set_to_none=True)
-    learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    mean_loss = team.total_gradients(learner.model.parameters(), loss)
-    if config.optim.clip:
-        learner.scaler.unscale_(learner.optimizer)
-        nn.utils.clip_grad_norm_(learner.model.parameters(), config.optim.clip)
-    set_learning_rate(learner.optimizer, rate)
-    learner.scaler.step(learner.optimizer)
-    learner.scaler.update()
-    if learner.average is not None:
-        follow(learner.average, learner.model, decay=config.train.ema, step=step)
+    with learner.profile.phase("forward"):
+        features = learner.model.features(batch.inputs.to(device.torch))
+        if features.ndim == 4 and (config.augment.mask_freq or config.augment.mask_time):
+            rolls = augment.uniforms((config.train.seed, epoch, 1), batch.places, augment.SPECTRUM_ROLLS)
+            features = augment.mask_spectra(features, config.augment, rolls)
+        with device.autocast():
+            logits, _ = learner.model.classify(features)
+        shares = batch.shares.to(device.torch)
+        loss = learner.loss(logits, shares) * (len(shares) / batch.total)
+    with learner.profile.phase("backward"):
+        learner.optimizer.zero_grad(set_to_none=True)
+        learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        mean_loss = team.total_gradients(learner.model.parameters(), loss)
+    with learner.profile.phase("step"):
+        if config.optim.clip:
+            learner.scaler.unscale_(learner.optimizer)
+            nn.utils.clip_grad_norm_(learner.model.parameters(), config.optim.clip)
+        set_learning_rate(learner.optimizer, rate)
+        learner.scaler.step(learner.optimizer)
+        learner.scaler.update()
+        if learner.average is not None:
+            follow(learner.average, learner.model, decay=config.train.ema, step=step)
     return mean_loss
 
 

@@ -8,7 +8,7 @@ moment ends with the same weights, bit for bit, as one that was not.
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.losses import as_shares
 from holdfast.train.optim import learning_rate
 from holdfast.train.pace import settle_device
+from holdfast.train.profile import Profile
 from holdfast.train.sampler import order, split_evenly
 
 _LOG_EVERY = 10
@@ -95,7 +96,11 @@ def fit(
         if not _is_over(state, config.train):
             samples = Samples(version, preparation, cache_mb=config.train.cache_mb, threads=device.threads)
             samples.warm(np.concatenate([train, valid]))
+            if config.train.profile:
+                learner = replace(learner, profile=Profile(run.folder, device.torch))
             _train(learner, samples, train, valid, state, run, on_epoch)
+            if told := learner.profile.report():
+                run.update(profile=told)
     return Fit(
         best=state.best or {},
         epochs=state.epoch,
@@ -153,7 +158,7 @@ def learn_epoch(
     """The steps of an epoch of `count` batches, or those that are left of it."""
     config, dials = learner.config, learner.config.train
     before = time.monotonic()
-    for batch in batches:
+    for batch in learner.profile.waiting(batches):
         rate = learning_rate(config.optim, state.step, dials.epochs * count)
         loss = learn(learner, batch, rate=rate, step=state.step, epoch=state.epoch)
         _check_finite(loss, state, config)

@@ -68,6 +68,8 @@ def train_run(
             raise
         finally:
             run.close()
+        profile = run.info.facts.get("profile")
+        told |= {"profile": profile} if profile else {}
         return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
 
 
