@@ -18,6 +18,23 @@ def sound() -> torch.Tensor:
     return torch.stack([chirp, 0.1 * torch.randn(80000, generator=generator)])
 
 
+@pytest.mark.parametrize(("size", "side"), [(96, 64), (64, 24)])
+def test_a_picture_is_shrunk_as_torch_shrinks_it_with_antialiasing(size: int, side: int) -> None:
+    pixels = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+
+    shrunk = ImageFront(ImagePrepare(size=size), side)(pixels)
+
+    whole = ImageFront(ImagePrepare(size=size))(pixels)
+    expected = torch.nn.functional.interpolate(whole, (side, side), mode="bilinear", antialias=True)
+    assert (shrunk - expected).abs().max() < 1e-5
+
+
+def test_a_crop_of_another_size_is_not_shrunk() -> None:
+    crop = torch.randint(0, 256, (2, 24, 24, 3), dtype=torch.uint8)
+
+    assert ImageFront(ImagePrepare(size=64), 24)(crop).shape == (2, 3, 24, 24)
+
+
 @pytest.mark.parametrize(("n_fft", "hop"), [(1024, 512), (400, 160)])
 def test_power_is_that_of_torch_stft(n_fft: int, hop: int, sound: torch.Tensor) -> None:
     front = MelFront(AudioPrepare(n_fft=n_fft, hop=hop))

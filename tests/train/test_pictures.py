@@ -93,11 +93,11 @@ def test_a_crop_is_what_pillow_cuts_out_and_enlarges() -> None:
 def test_a_crop_never_leaves_the_picture_and_has_the_side_asked_for(
     seed: int, crop: float, side: int
 ) -> None:
-    config = AugmentConfig(crop=crop, side=side, flip=0.5)
+    config = AugmentConfig(crop=crop, flip=0.5)
     inside = np.full((6, 20, 20, 3), 200, np.uint8)
     inside[:, 5:15, 5:15] = 90
 
-    changed = change_pictures(inside, config, rolls(config, seed=seed))
+    changed = change_pictures(inside, config, rolls(config, seed=seed), side)
 
     assert changed.shape == (6, side, side, 3)
     assert changed.dtype == np.uint8
@@ -203,10 +203,10 @@ def test_at_most_that_share_of_a_picture_is_covered() -> None:
 
 
 def test_a_picture_is_changed_alike_in_any_company() -> None:
-    config = AugmentConfig(flip=0.5, crop=0.4, operations=2, color=0.2, erase=0.2, scale=0.1, side=16)
+    config = AugmentConfig(flip=0.5, crop=0.4, operations=2, color=0.2, erase=0.2, scale=0.1)
     chance = rolls(config)
 
-    together = change_pictures(pictures(), config, chance)
+    together = change_pictures(pictures(), config, chance, 16)
 
-    alone = [change_pictures(pictures()[[n]], config, chance[[n]])[0] for n in range(6)]
+    alone = [change_pictures(pictures()[[n]], config, chance[[n]], 16)[0] for n in range(6)]
     assert np.abs(together.astype(int) - np.stack(alone)).max() <= 1

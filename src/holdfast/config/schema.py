@@ -107,6 +107,11 @@ class ModelConfig(Settings):
     """Stages, or layers."""
     dropout: Share = 0.1
     """Share of the features dropped before the last layer while training."""
+    side: Annotated[int, Ge(0), Le(1024)] = 0
+    """Pixels on each side that a network for pictures sees; 0 is `prepare.size`.
+
+    Larger pictures are shrunk inside the graph, and while training their crops are: crops stay sharp.
+    """
     drop_path: Share = 0.0
     """Share of the pictures for which the last block is left out while training; earlier ones less often."""
 
@@ -126,12 +131,6 @@ class AugmentConfig(Settings):
     """Share of a picture's area, at most, that is greyed out."""
     crop: Annotated[float, Gt(0), Le(1)] = 1.0
     """Smallest share of a picture's area that is kept; the crop may be narrower or lower than the picture."""
-    side: Annotated[int, Ge(0), Le(1024)] = 0
-    """Pixels on each side of a picture while training; 0 is `prepare.size`.
-
-    Fewer cost less; and since crops magnify, what is trained on is then as large as what is served
-    (Touvron et al. 2019).
-    """
     operations: Annotated[int, Ge(0), Le(8)] = 0
     """How many of fourteen changes of place and colour a picture gets (RandAugment, Cubuk et al. 2019)."""
     strength: Annotated[float, Ge(0), Le(1)] = 0.5

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from holdfast.config.schema import ImagePrepare, ModelConfig
+from holdfast.core.errors import ConfigError
 from holdfast.models.classifier import Classifier
 from holdfast.models.fronts import ImageFront
 
@@ -15,14 +16,22 @@ _SQUEEZE = 8
 
 def build(config: ModelConfig, prepare: ImagePrepare, labels: int) -> Classifier:
     """`depth` stages of two blocks, the first with `width` channels, each other one with twice as many."""
+    side = config.side or prepare.size
+    if side > prepare.size:
+        raise ConfigError(
+            f"model.side: {side} is more than prepare.size, {prepare.size}: no picture has as many",
+            hint="make prepare.size at least as large, or leave model.side at 0",
+        )
     body = ResNet(
         config.width,
         config.depth,
         channels=3,
-        stem_stride=2 if prepare.size > _LARGE else 1,
+        stem_stride=2 if side > _LARGE else 1,
         drop_path=config.drop_path,
     )
-    return Classifier(ImageFront(prepare), body, width=body.out_width, labels=labels, dropout=config.dropout)
+    return Classifier(
+        ImageFront(prepare, side), body, width=body.out_width, labels=labels, dropout=config.dropout
+    )
 
 
 class ResNet(nn.Module):

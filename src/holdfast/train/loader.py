@@ -111,6 +111,7 @@ def training_batches(
     *,
     key: tuple[int, int],
     start: int = 0,
+    side: int = 0,
     workers: int = 1,
     team: Team = ALONE,
 ) -> Iterator[Batch]:
@@ -123,6 +124,7 @@ def training_batches(
         config: how samples are changed and mixed.
         key: seed and epoch; the same ones give the same changes.
         start: batches that were seen before.
+        side: pixels on each side of a changed picture; 0 is as many as it has.
         workers: threads; any number of them makes the same batches.
         team: the processes that share each batch; only this one's part is made.
     """
@@ -136,7 +138,8 @@ def training_batches(
         if mix:  # the partner of each row is the one before it, which may be another process's
             rows = np.append(rows, rows[0] - 1) % total
         indices = plan[number][rows]
-        inputs, targets = _augmented(samples, indices, config, (*key, 0), first + rows), shares[indices]
+        inputs = _augmented(samples, indices, config, (*key, 0), first + rows, side)
+        targets = shares[indices]
         if mix:
             kind, pad = samples.preparation.modality, padding(samples.preparation)
             inputs, own = mix_batch(inputs[:-1], np.roll(inputs, 1, 0)[:-1], mix.part(part), kind, pad=pad)
@@ -159,14 +162,19 @@ def training_batches(
 
 
 def _augmented(
-    samples: Samples, indices: np.ndarray, config: AugmentConfig, key: tuple[int, ...], places: np.ndarray
+    samples: Samples,
+    indices: np.ndarray,
+    config: AugmentConfig,
+    key: tuple[int, ...],
+    places: np.ndarray,
+    side: int,
 ) -> np.ndarray:
     """One batch of inputs; of a recording, one window by chance."""
     preparation = samples.preparation
     decoded = [samples.parts(index) for index in indices.tolist()]
     if preparation.modality == "image":
         rolls = augment.uniforms(key, places, rolls_needed(config))
-        return change_pictures(_first_parts(preparation, decoded), config, rolls)
+        return change_pictures(_first_parts(preparation, decoded), config, rolls, side)
     if preparation.modality == "audio":
         rolls = augment.uniforms(key, places, augment.SOUND_ROLLS)
         windows = [parts[int(roll * len(parts))] for parts, roll in zip(decoded, rolls[:, 0], strict=True)]

@@ -138,6 +138,7 @@ def _train(
                 learner.config.augment,
                 key=key,
                 start=state.position,
+                side=learner.config.model.side,
                 workers=dials.workers,
                 team=learner.team,
             )

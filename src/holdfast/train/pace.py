@@ -121,7 +121,7 @@ def _stepper(
     shares = as_shares(version.targets, version.info.task, len(version.info.labels))
     samples = Samples(version, preparation, cache_mb=0, threads=1)
     plan = split_evenly(rows, config.train.batch)[:1]
-    [batch] = training_batches(samples, plan, shares, config.augment, key=(0, 0))
+    [batch] = training_batches(samples, plan, shares, config.augment, key=(0, 0), side=config.model.side)
     learner = make_learner(config, version, preparation, device)
 
     def step(option: Device) -> None:

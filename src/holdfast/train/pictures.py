@@ -29,26 +29,29 @@ def rolls_needed(config: AugmentConfig) -> int:
     return _FIXED_ROLLS + _ROLLS_PER_OPERATION * config.operations
 
 
-def change_pictures(pixels: np.ndarray, config: AugmentConfig, rolls: np.ndarray) -> np.ndarray:
+def change_pictures(
+    pixels: np.ndarray, config: AugmentConfig, rolls: np.ndarray, side: int = 0
+) -> np.ndarray:
     """Pictures cropped, mirrored, moved, turned, coloured otherwise and partly covered.
 
     Args:
         pixels: uint8 of shape (n, height, width, 3).
         config: how much of each.
         rolls: shape (n, `rolls_needed(config)`), 0 to 1.
+        side: pixels on each side of the answer; 0 leaves the shape as it is.
 
     Returns:
-        uint8 of shape (n, side, side, 3), where side is `config.side`, or of the same shape if that is 0.
+        uint8 of shape (n, side, side, 3).
 
     >>> black = np.zeros((2, 32, 32, 3), np.uint8)
-    >>> change_pictures(black, AugmentConfig(crop=0.5, side=24), np.full((2, 13), 0.5)).shape
+    >>> change_pictures(black, AugmentConfig(crop=0.5), np.full((2, 13), 0.5), side=24).shape
     (2, 24, 24, 3)
     """
     chosen, strength, direction = _operations(config, rolls[:, _FIXED_ROLLS:])
     moves = _moves(config, rolls)
     for slot in range(config.operations):
         moves = moves @ _turns(chosen[:, slot], (strength * direction)[:, slot])
-    height, width = (config.side, config.side) if config.side else pixels.shape[1:3]
+    height, width = (side, side) if side else pixels.shape[1:3]
     pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     if (height, width) != pixels.shape[1:3] or (moves != np.eye(3)).any():
         pictures = _resampled(pictures.contiguous(), moves, height, width)
