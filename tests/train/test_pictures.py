@@ -7,9 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageOps
 
-from holdfast.config.schema import AugmentConfig
+from holdfast.config.schema import (
+    AugmentConfig,
+    Config,
+    ImagePrepare,
+    ModelConfig,
+    TextPrepare,
+    TrainConfig,
+)
 from holdfast.train.augment import uniforms
-from holdfast.train.pictures import GREY, OPERATIONS, change_pictures, rolls_needed
+from holdfast.train.pictures import GREY, OPERATIONS, change_pictures, rolls_needed, side_of
 
 MIDDLE = 0.5
 
@@ -180,6 +187,27 @@ def test_each_operation_comes_about_equally_often() -> None:
 
     assert len(OPERATIONS) == 14
     assert np.abs(np.bincount(drawn.ravel()) / 28_000 - 1 / 14).max() < 0.006
+
+
+def test_pictures_grow_to_what_the_network_sees() -> None:
+    growing = Config(
+        prepare=ImagePrepare(size=96),
+        model=ModelConfig(side=64),
+        augment=AugmentConfig(first_side=32),
+        train=TrainConfig(epochs=50),
+    )
+
+    sides = [side_of(growing, epoch) for epoch in range(50)]
+
+    assert sides[:8] == [32] * 8
+    assert sides == sorted(sides)
+    assert sides[30:] == [64] * 20
+
+
+def test_pictures_have_one_size_where_none_is_given_to_begin_with() -> None:
+    assert side_of(Config(prepare=ImagePrepare(size=96), model=ModelConfig(side=64)), 0) == 64
+    assert side_of(Config(prepare=ImagePrepare(size=96)), 0) == 96
+    assert side_of(Config(prepare=TextPrepare()), 0) == 0
 
 
 @given(st.integers(0, 1000))

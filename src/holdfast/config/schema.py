@@ -131,6 +131,11 @@ class AugmentConfig(Settings):
     """Share of a picture's area, at most, that is greyed out."""
     crop: Annotated[float, Gt(0), Le(1)] = 1.0
     """Smallest share of a picture's area that is kept; the crop may be narrower or lower than the picture."""
+    first_side: Annotated[int, Ge(0), Le(1024)] = 0
+    """Pixels on each side of a picture in the first epoch; 0 is as many as in the last.
+
+    They grow in steps of 8 over the first 60 % of the epochs (progressive resizing): early epochs cost less.
+    """
     operations: Annotated[int, Ge(0), Le(8)] = 0
     """How many of fourteen changes of place and colour a picture gets (RandAugment, Cubuk et al. 2019)."""
     strength: Annotated[float, Ge(0), Le(1)] = 0.5

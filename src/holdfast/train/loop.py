@@ -27,6 +27,7 @@ from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.losses import as_shares
 from holdfast.train.optim import learning_rate
 from holdfast.train.pace import settle_device
+from holdfast.train.pictures import side_of
 from holdfast.train.profile import Profile
 from holdfast.train.sampler import order, split_evenly
 
@@ -138,7 +139,7 @@ def _train(
                 learner.config.augment,
                 key=key,
                 start=state.position,
-                side=learner.config.model.side,
+                side=side_of(learner.config, state.epoch),
                 workers=dials.workers,
                 team=learner.team,
             )

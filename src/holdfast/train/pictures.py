@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from holdfast.config.schema import AugmentConfig
+from holdfast.config.schema import AugmentConfig, Config, ImagePrepare
 from holdfast.train.augment import stripe
 
 GREY = 128
+_GROWN = 0.6
+"""Share of the epochs after which pictures are as large as they get."""
 _FIXED_ROLLS = 13
 _ROLLS_PER_OPERATION = 2
 _NARROWEST = 3 / 4
@@ -22,6 +24,22 @@ _NARROWEST = 3 / 4
 
 _Operation = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From pictures, shape (k, 3, h, w), 0 to 255, strengths in [0, 1) and directions, -1 or 1, (k, 1, 1, 1)."""
+
+
+def side_of(config: Config, epoch: int) -> int:
+    """Pixels on each side of the pictures of an epoch, counted from 0; 0 for what is no picture.
+
+    >>> from holdfast.config.schema import TrainConfig
+    >>> config = Config(augment=AugmentConfig(first_side=32), train=TrainConfig(epochs=5))
+    >>> [side_of(config, epoch) for epoch in range(5)]
+    [32, 40, 48, 64, 64]
+    """
+    if not isinstance(config.prepare, ImagePrepare):
+        return 0
+    last = config.model.side or config.prepare.size
+    passed = epoch / (_GROWN * config.train.epochs)
+    first = config.augment.first_side or last
+    return last if passed >= 1 or first >= last else int(first + (last - first) * passed) // 8 * 8
 
 
 def rolls_needed(config: AugmentConfig) -> int:
