@@ -28,4 +28,4 @@ def test_one_alone_sums_nothing() -> None:
     assert ALONE.total_array(np.ones(2)).tolist() == [1, 1]
     assert ALONE.lead_says(True)
     assert not ALONE.lead_says(False)
-    ALONE.agree("weights", "ab" * 32)
+    ALONE.check_same(layer)

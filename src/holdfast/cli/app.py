@@ -94,8 +94,10 @@ def train(
 
     Example: holdfast train birds optim.lr=1e-3
     """
-    from holdfast.workflows.training import train_run
+    from holdfast.workflows.training import followed, train_run
 
+    if followed():
+        return
     result = train_run(dataset, find_workspace(home), overrides=overrides or [], config_file=config)
     show(result, as_json, report.training)
 

@@ -84,7 +84,7 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(after)
         self.squeeze = nn.Linear(after, after // _SQUEEZE)
         self.excite = nn.Linear(after // _SQUEEZE, after)
-        self.drop_path = drop_path
+        self.drop_path = nn.Dropout(drop_path)
         nn.init.zeros_(self.norm2.weight)  # a block begins as its short cut (Goyal et al. 2017)
         self.shortcut: nn.Module = nn.Identity()
         if before != after or stride != 1:
@@ -98,7 +98,6 @@ class Block(nn.Module):
         y = F.relu(self.norm1(self.first(x)), inplace=True)
         y = self.norm2(self.second(y))
         scale = self.excite(F.relu(self.squeeze(F.avg_pool2d(y, y.shape[2:]).flatten(1)))).sigmoid()
-        if self.training and self.drop_path:
-            keep = torch.rand(len(y), 1, device=y.device) >= self.drop_path
-            scale = scale * (keep / (1 - self.drop_path))
+        if self.training and self.drop_path.p:
+            scale = scale * self.drop_path(torch.ones_like(scale[:, :1]))
         return F.relu((y * scale[:, :, None, None].to(y.dtype)).add_(self.shortcut(x)), inplace=True)

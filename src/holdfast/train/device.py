@@ -32,8 +32,8 @@ class Device:
         return torch.autocast(self.torch.type, dtype=short, enabled=self.precision != "fp32")
 
 
-def pick_device(config: DeviceConfig) -> Device:
-    """The device that a configuration asks for.
+def pick_device(config: DeviceConfig, processes: int = 1) -> Device:
+    """The device that a configuration asks for; several processes share the cores.
 
     Raises:
         ConfigError: if this machine does not have it, or it cannot compute in that precision.
@@ -54,7 +54,7 @@ def pick_device(config: DeviceConfig) -> Device:
         precision = "fp32"
         if name == "cuda":
             precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return Device(torch.device(name), precision, config.threads or cores())
+    return Device(torch.device(name), precision, config.threads or max(1, cores() // processes))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from holdfast.config.schema import Config, TrainConfig
-from holdfast.core.errors import DataError, HoldfastError
+from holdfast.core.errors import ConfigError, DataError, HoldfastError
 from holdfast.core.media import Task
 from holdfast.core.progress import Progress, progress
 from holdfast.data import Version
@@ -22,6 +22,8 @@ from holdfast.modality import Preparation
 from holdfast.tracking import Run
 from holdfast.train.checkpoint import State, load_last, save_best, save_last
 from holdfast.train.device import repeatable
+from holdfast.train.job import Job
+from holdfast.train.launch import launched, own_device
 from holdfast.train.learner import CHECKPOINTS, Learner, learn, make_learner, validate
 from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.losses import as_shares
@@ -30,6 +32,7 @@ from holdfast.train.pace import settle_device
 from holdfast.train.pictures import side_of
 from holdfast.train.profile import Profile
 from holdfast.train.sampler import order, split_evenly
+from holdfast.train.team import Onlooker, Team
 
 _LOG_EVERY = 10
 """Steps from one line of the log to the next."""
@@ -82,22 +85,40 @@ def fit(
     Raises:
         ConfigError: if the network or the device cannot be had.
         DataError: if there are fewer than two samples to train on, or one cannot be decoded.
+        TeamError: if one of several processes is lost; the run can be taken up again.
         HoldfastError: if the loss is no number any more, or a checkpoint is damaged.
     """
-    train, valid = version.indices("train"), version.validation()
+    train = version.indices("train")
     if len(train) < 2:
         raise DataError(f"{version.info.name} has {len(train)} samples to train on", hint="add more samples")
+    _check_parts(config, len(train))
     device = settle_device(config, version, preparation, run)
+    job = Job(config, version, preparation, device, run.folder)
+    with launched(job) as team:
+        return fit_in(team, job, run, on_epoch)
+
+
+def fit_in(
+    team: Team,
+    job: Job,
+    run: Run | Onlooker,
+    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+) -> Fit:
+    """What `fit` does, in each process of a team. All of them go the same way; only the lead writes."""
+    config, version = job.config, job.version
+    train, valid = version.indices("train"), version.validation()
+    device = own_device(job.device, team)
     with repeatable(device):
-        learner = make_learner(config, version, preparation, device)
+        learner = make_learner(config, version, job.preparation, device, team)
         state = load_last(
             run.folder / CHECKPOINTS, learner.model, learner.optimizer, learner.scaler, learner.average
         )
         run.rewind(state.step)
         if not _is_over(state, config.train):
-            samples = Samples(version, preparation, cache_mb=config.train.cache_mb, threads=device.threads)
+            room = config.train.cache_mb / team.size
+            samples = Samples(version, job.preparation, cache_mb=room, threads=device.threads)
             samples.warm(np.concatenate([train, valid]))
-            if config.train.profile:
+            if config.train.profile and team.leads:
                 learner = replace(learner, profile=Profile(run.folder, device.torch))
             _train(learner, samples, train, valid, state, run, on_epoch)
             if told := learner.profile.report():
@@ -120,7 +141,7 @@ def _train(
     train: np.ndarray,
     valid: np.ndarray,
     state: State,
-    run: Run,
+    run: Run | Onlooker,
     on_epoch: Callable[[int, dict[str, float]], None] | None,
 ) -> None:
     """The epochs that are left. `state` says where training stands, and is on disk every so often."""
@@ -129,6 +150,7 @@ def _train(
     done = state.epoch * len(train) + state.seen
     with progress("train", dials.epochs * len(train), done=done, unit="samples") as bar:
         while not _is_over(state, dials):
+            learner.team.check_same(learner.model)
             key = (dials.seed, state.epoch)
             drawn = train[order(version.targets[train], version.info.task, dials.sampler, key=key)]
             plan = split_evenly(drawn, dials.batch)
@@ -155,7 +177,13 @@ def _train(
 
 
 def learn_epoch(
-    learner: Learner, batches: Iterable[Batch], state: State, run: Run, bar: Progress, *, count: int
+    learner: Learner,
+    batches: Iterable[Batch],
+    state: State,
+    run: Run | Onlooker,
+    bar: Progress,
+    *,
+    count: int,
 ) -> None:
     """The steps of an epoch of `count` batches, or those that are left of it."""
     config, dials = learner.config, learner.config.train
@@ -176,14 +204,17 @@ def learn_epoch(
             _save(learner, state, run)
 
 
-def _end_epoch(learner: Learner, values: dict[str, float], state: State, run: Run, task: Task) -> None:
+def _end_epoch(
+    learner: Learner, values: dict[str, float], state: State, run: Run | Onlooker, task: Task
+) -> None:
     """Keep the weights if they are the best so far, decide whether to go on, and save where we stand."""
     dials = learner.config.train
     state.epoch += 1
     state.position, state.seen, state.loss_sum = 0, 0, 0.0
     if state.best is None or _rank(values, dials, task) > _rank(state.best, dials, task):
         state.best, state.waited = {**values, "epoch": state.epoch}, 0
-        save_best(run.folder / CHECKPOINTS, learner.best, state.best)
+        if learner.team.leads:
+            save_best(run.folder / CHECKPOINTS, learner.best, state.best)
     else:
         state.waited += 1
     out_of_patience = 0 < dials.patience <= state.waited
@@ -192,8 +223,10 @@ def _end_epoch(learner: Learner, values: dict[str, float], state: State, run: Ru
     _save(learner, state, run)
 
 
-def _save(learner: Learner, state: State, run: Run) -> None:
+def _save(learner: Learner, state: State, run: Run | Onlooker) -> None:
     state.saved = state.seconds
+    if not learner.team.leads:
+        return
     folder = run.folder / CHECKPOINTS
     save_last(folder, learner.model, learner.optimizer, learner.scaler, state, learner.average)
 
@@ -209,6 +242,16 @@ def _rank(values: dict[str, float], dials: TrainConfig, task: Task) -> tuple[flo
 
 def _is_over(state: State, dials: TrainConfig) -> bool:
     return state.stopped or state.epoch >= dials.epochs
+
+
+def _check_parts(config: Config, samples: int) -> None:
+    """Each process needs a sample of each batch."""
+    smallest, processes = samples // -(-samples // config.train.batch), config.launch.processes
+    if smallest < processes:
+        raise ConfigError(
+            f"launch.processes: {processes} processes cannot share a batch of {smallest}",
+            hint="take fewer processes, or a larger train.batch",
+        )
 
 
 def _check_finite(loss: float, state: State, config: Config) -> None:

@@ -19,8 +19,9 @@ class TeamNorm(_BatchNorm):
     def __init__(self, like: _BatchNorm, team: Team) -> None:
         super().__init__(like.num_features, like.eps, like.momentum)
         self.team = team
-        self.load_state_dict(like.state_dict())
         self.weight, self.bias = like.weight, like.bias
+        self.running_mean, self.running_var = like.running_mean, like.running_var
+        self.num_batches_tracked = like.num_batches_tracked
 
     def _check_input_dim(self, x: Tensor) -> None:
         pass  # any number of axes, the channels on the second
@@ -31,7 +32,7 @@ class TeamNorm(_BatchNorm):
             return super().forward(x)
         wide = (1, -1, *[1] * (x.ndim - 2))
         axes = [axis for axis in range(x.ndim) if axis != 1]
-        values = x.float()
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
         mean, variance, count = self._statistics(values, axes, wide)
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scale = torch.rsqrt(variance + self.eps) * self.weight
@@ -57,8 +58,8 @@ class TeamNorm(_BatchNorm):
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1
         share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance, share)
+        self.running_mean.lerp_(mean.to(self.running_mean), share)
+        self.running_var.lerp_(variance.to(self.running_var), share)
 
 
 def join_norms(model: nn.Module, team: Team) -> None:

@@ -41,7 +41,7 @@ def settle_device(config: Config, version: Version, preparation: Preparation, ru
 
     It is written into the run's facts, for only the same threads and precision give the same weights.
     """
-    device = pick_device(config.device)
+    device = pick_device(config.device, config.launch.processes)
     facts = run.info.facts
     if facts.get("device") == device.torch.type and {"precision", "threads"} <= facts.keys():
         return replace(device, precision=facts["precision"], threads=facts["threads"])

@@ -1,7 +1,9 @@
 """The processes that train one run together: the share of each, and the sums over all of them."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -79,23 +81,40 @@ class Team:
         """The lead's answer, whatever the others would say; for what hangs on a clock."""
         return bool(self.total(torch.tensor(int(answer and self.leads))))
 
-    def agree(self, what: str, digest: str) -> None:
-        """Make sure that all processes hold the same.
-
-        Args:
-            what: is compared, for the message.
-            digest: of it, in hexadecimal.
+    def check_same(self, model: nn.Module) -> None:
+        """Make sure that all processes hold the same weights.
 
         Raises:
             HoldfastError: if they do not.
         """
+        if self.size == 1:
+            return
+        digest = hashlib.sha256()
+        for tensor in model.state_dict().values():
+            digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
         table = torch.zeros(self.size, dtype=torch.int64)
-        table[self.rank] = int(digest[:15], 16)
+        table[self.rank] = int(digest.hexdigest()[:15], 16)
         if len(set(self.total(table).tolist())) > 1:
             raise HoldfastError(
-                f"the processes of this training do not hold the same {what}",
-                hint="they must see the same files and run the same release; train with launch.processes=1",
+                "the processes of this training do not hold the same weights",
+                hint="they must see the same files on the same release; or train with launch.processes=1",
             )
 
 
 ALONE = Team()
+
+
+@dataclass(frozen=True)
+class Onlooker:
+    """A run as those see it who do not lead: they know its folder, and write nothing."""
+
+    folder: Path
+
+    def log(self, step: int, **values: float | int | str | None) -> None:
+        """The lead does."""
+
+    def rewind(self, step: int) -> None:
+        """The lead does."""
+
+    def update(self, **fields: object) -> None:
+        """The lead does."""

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast import __version__
 from holdfast.bundle import open_bundle
 from holdfast.config import Config
-from holdfast.core.errors import ConfigError, DataError
+from holdfast.core.errors import ConfigError, DataError, TeamError
 from holdfast.core.files import digest_bytes, write_bytes
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
@@ -17,7 +17,7 @@ from holdfast.data import Version, open_version
 from holdfast.modality import learn_tokenizer, prepare, read_text
 from holdfast.registry import Registry
 from holdfast.tracking import Run, list_runs, open_run
-from holdfast.train import fit, load_best, pick_device
+from holdfast.train import fit, follow, load_best, outside, pick_device
 from holdfast.workflows.bundling import make_bundle
 from holdfast.workflows.settings import settings_for
 
@@ -62,8 +62,8 @@ def train_run(
             told = summary(version, bundle)
             run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
         except BaseException as error:
-            # What was interrupted, or met a full disk, can be taken up again
-            if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError):
+            # What was interrupted, met a full disk or lost a process can be taken up again
+            if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | TeamError):
                 run.fail(f"{type(error).__name__}: {error}")
             raise
         finally:
@@ -71,6 +71,15 @@ def train_run(
         profile = run.info.facts.get("profile")
         told |= {"profile": profile} if profile else {}
         return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
+
+
+def followed() -> bool:
+    """Whether torchrun has started this process to help another one, which it then has done."""
+    team = outside()
+    if team is None or team.leads:
+        return False
+    follow()
+    return True
 
 
 def config_for(
@@ -169,7 +178,7 @@ def _needs_samples(version: Version) -> None:
 def run_key(config: Config, version: Version) -> str:
     """Same key, same weights: what a run that was cut short must share with the one that takes it up."""
     serving = {"serve", "gate"}
-    device = pick_device(config.device)
+    device = pick_device(config.device, config.launch.processes)
     parts = {
         "config": config.model_dump(exclude=serving),
         "fingerprint": version.info.fingerprint,
