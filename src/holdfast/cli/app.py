@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from holdfast.cli import find, report
 from holdfast.cli import options as opt
-from holdfast.cli import report
 from holdfast.cli.runs import runs_app
 from holdfast.cli.show import show, table
 from holdfast.cli.sweep import sweep
@@ -19,7 +19,14 @@ app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **opt.STYLE)
 data_app = typer.Typer(help="Datasets: add, list, show, check.", **opt.STYLE)
 models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **opt.STYLE)
 config_app = typer.Typer(help="Settings: show.", **opt.STYLE)
-for _name, _app in (("data", data_app), ("runs", runs_app), ("models", models_app), ("config", config_app)):
+find_app = typer.Typer(help="Find a learning rate or a batch size.", **opt.STYLE)
+for _name, _app in (
+    ("data", data_app),
+    ("runs", runs_app),
+    ("models", models_app),
+    ("config", config_app),
+    ("find", find_app),
+):
     app.add_typer(_app, name=_name)
 
 
@@ -103,6 +110,8 @@ def train(
 
 
 app.command()(sweep)
+find_app.command()(find.lr)
+find_app.command()(find.batch)
 
 
 @app.command()

@@ -156,7 +156,7 @@ def _try(
             for row in run.metrics():  # epochs that were measured, but not reported before a kill
                 if "epoch" in row:
                     on_epoch(row["epoch"], row)
-            preparation = prepare(config.prepare, tokenizer_for(run, config, version))
+            preparation = prepare(config.prepare, tokenizer_for(run.folder, config, version))
             done = fit(config, version, preparation, run, on_epoch=on_epoch)
             claim.note(threads=done.threads)
             if done.best.get(metric) is None:

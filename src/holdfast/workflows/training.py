@@ -122,18 +122,18 @@ def summary(version: Version, bundle: Path) -> dict[str, Any]:
 
 
 def _train_and_export(run: Run, config: Config, version: Version) -> Path:
-    tokenizer = tokenizer_for(run, config, version)
+    tokenizer = tokenizer_for(run.folder, config, version)
     preparation = prepare(config.prepare, tokenizer)
     fit(config, version, preparation, run)
     model = load_best(run.folder, config, version, preparation)
     return make_bundle(run, config, version, preparation, tokenizer, model)
 
 
-def tokenizer_for(run: Run, config: Config, version: Version) -> bytes | None:
-    """The tokenizer of a run on texts: the given one, or one that is learnt once; None for no texts."""
+def tokenizer_for(folder: Path, config: Config, version: Version) -> bytes | None:
+    """The tokenizer for texts: the given one, or one that is learnt once and kept in the folder."""
     if config.prepare.modality != "text" or config.prepare.tokenizer:
         return _given_tokenizer(config)
-    kept = run.folder / "tokenizer.json"
+    kept = folder / "tokenizer.json"
     if not kept.exists():
         texts = (read_text(version.read(int(index))) for index in version.indices("train"))
         write_bytes(kept, learn_tokenizer(texts, config.prepare.vocab))
