@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench faults systems pins clean
+.PHONY: help setup demo test test-all bench faults systems recipes pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ faults: .venv/installed ## kill -9 at 20 random moments of data add, train and m
 
 systems: .venv/installed ## the five systems on the real data in DATA (default ../shared/data)
 	$(BIN)/python -m benchmarks.systems $(DATA)
+
+recipes: .venv/installed ## the small recipes against their floors on the data in DATA; writes docs/recipes.md
+	$(BIN)/python -m benchmarks.recipes $(DATA)
 
 pins: .venv/installed ## write constraints.txt anew from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//' > constraints.txt

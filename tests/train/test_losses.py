@@ -60,3 +60,15 @@ def test_smoothing_of_many_labels_draws_targets_towards_a_half() -> None:
 
 def test_labels_that_training_does_not_have_are_counted_too() -> None:
     assert balanced(np.array([0, 1]), "single", 4).tolist() == [1, 1, 1, 1]
+
+
+def test_the_root_weighs_rare_labels_less_than_balanced_does() -> None:
+    logits = torch.linspace(-2, 2, MANY.size).view(MANY.shape)
+    targets, rarity = torch.from_numpy(MANY).float(), balanced(MANY, "multi", MANY.shape[1])
+
+    loss = make_loss(LossConfig(class_weights="root"), "multi", MANY, MANY.shape[1], CPU)
+
+    weights = torch.from_numpy(np.sqrt(rarity)).float()
+    by_torch = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
+    assert rarity.max() > 1
+    assert loss(logits, targets) == by_torch

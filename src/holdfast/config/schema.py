@@ -165,8 +165,8 @@ class LossConfig(Settings):
 
     label_smoothing: Share = 0.0
     """Share of the target spread over the other labels; tames overconfidence."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` weighs labels by the inverse of their frequency."""
+    class_weights: Literal["none", "root", "balanced"] = "none"
+    """`balanced` weighs labels by the inverse of their frequency, `root` by the root of that."""
 
 
 class OptimConfig(Settings):

@@ -25,8 +25,10 @@ def make_loss(config: LossConfig, task: Task, targets: np.ndarray, labels: int, 
         device: where the weights shall be.
     """
     weights = None
-    if config.class_weights == "balanced":
-        weights = torch.from_numpy(balanced(targets, task, labels)).float().to(device)
+    if config.class_weights != "none":
+        counted = balanced(targets, task, labels)
+        counted = np.sqrt(counted) if config.class_weights == "root" else counted
+        weights = torch.from_numpy(counted).float().to(device)
     smoothing = config.label_smoothing
 
     def one(logits: Tensor, shares: Tensor) -> Tensor:
