@@ -25,6 +25,7 @@ def training(result: Mapping[str, Any]) -> str:
         f"parity    largest difference {parity['max_difference']:.1e}, "
         f"equal labels {parity['equal_labels']:.1%} of {parity['samples']}",
         *_profile(result.get("profile")),
+        *(f"{tool:9} {said}" for tool, said in result.get("exporters", {}).items()),
         f"took      {result['seconds']:.0f} s",
     ]
     return "\n".join(lines)

@@ -3,7 +3,9 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, model_validator
+
+from holdfast.core.addresses import masked
 
 Share = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0)]
@@ -288,6 +290,30 @@ class ServeConfig(Settings):
     """Milliseconds that a sample waits for others to join it."""
 
 
+class TrackConfig(Settings):
+    """Where a run is shown besides its own folder. Changes nothing in what is learnt."""
+
+    to: Annotated[
+        tuple[Literal["tensorboard", "mlflow", "wandb"], ...],
+        BeforeValidator(lambda v: [v] if isinstance(v, str) else v),
+    ] = ()
+    """Tools that are shown the run while it goes on; `[mlflow,tensorboard]` takes two."""
+    project: str | None = None
+    """The project of W&B, the experiment of MLflow; the dataset's name if it is not set."""
+    mlflow_uri: str | None = None
+    """Address of the MLflow server; MLFLOW_TRACKING_URI if it is not set. Stored without its password."""
+    wandb_mode: Literal["online", "offline", "disabled"] = "online"
+    """`offline` keeps all in the run's folder for `wandb sync`; `disabled` leaves W&B out."""
+    samples: Annotated[int, Ge(0), Le(256)] = 16
+    """Held-out samples that are shown with their predictions; 0 keeps all samples on this machine."""
+    wait_s: Positive = 60.0
+    """Seconds at most, at the end of a training, to send what is left; `runs export` sends it later."""
+
+    @field_serializer("mlflow_uri")
+    def _without_password(self, uri: str | None) -> str | None:
+        return uri and masked(uri)
+
+
 class Config(Settings):
     """The whole configuration of a run. It is stored with the run and can be run again."""
 
@@ -306,3 +332,4 @@ class Config(Settings):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     serve: ServeConfig = ServeConfig()
+    track: TrackConfig = TrackConfig()

@@ -32,10 +32,11 @@ def config_show(
 ) -> list[dict[str, Any]]:
     """Every setting as a row of key, value and source, in the order of the schema."""
     resolved = settings_for(workspace, overrides, config_file)
+    shown = resolved.config.model_dump()  # as it is stored: without passwords
     rows = []
     for key, source in resolved.sources.items():
-        value: Any = resolved.config
+        value: Any = shown
         for part in key.split("."):
-            value = getattr(value, part)
+            value = value[part]
         rows.append({"key": key, "value": value, "source": source})
     return rows

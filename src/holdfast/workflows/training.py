@@ -19,6 +19,7 @@ from holdfast.registry import Registry
 from holdfast.tracking import Run, list_runs, open_run
 from holdfast.train import fit, follow, load_best, outside, pick_device
 from holdfast.workflows.bundling import make_bundle
+from holdfast.workflows.exporting import check_exporters, exported
 from holdfast.workflows.settings import settings_for
 
 
@@ -49,6 +50,7 @@ def train_run(
     with open_version(workspace.datasets, parse_ref(dataset)) as version:
         config = config_for(version, workspace, overrides, config_file)
         _needs_samples(version)
+        check_exporters(config, version.info.name)
         name, key = version.info.name, run_key(config, version)
         done = None if repeat else _finished(workspace, key)
         if done:
@@ -56,11 +58,12 @@ def train_run(
             return {**summary(version, bundle), **done, "seconds": time.monotonic() - began}
         run = open_run(workspace.runs, name=name, key=key, details=run_details(config, version))
         try:
-            bundle = _train_and_export(run, config, version)
-            number = Registry(workspace.models).register(name, bundle, run=run.id)
-            model = f"{name}@{number}"
-            told = summary(version, bundle)
-            run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
+            with exported(run, config, version):
+                bundle = _train_and_export(run, config, version)
+                number = Registry(workspace.models).register(name, bundle, run=run.id)
+                model = f"{name}@{number}"
+                told = summary(version, bundle)
+                run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
         except BaseException as error:
             # What was interrupted, met a full disk or lost a process can be taken up again
             if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | TeamError):
@@ -68,8 +71,7 @@ def train_run(
             raise
         finally:
             run.close()
-        profile = run.info.facts.get("profile")
-        told |= {"profile": profile} if profile else {}
+        told |= {fact: run.info.facts[fact] for fact in ("profile", "exporters") if fact in run.info.facts}
         return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
 
 
@@ -180,7 +182,7 @@ def run_key(config: Config, version: Version) -> str:
     serving = {"serve", "gate"}
     device = pick_device(config.device, config.launch.processes)
     parts = {
-        "config": config.model_dump(exclude=serving),
+        "config": config.model_dump(exclude={*serving, "track"}),
         "fingerprint": version.info.fingerprint,
         "dataset": version.info.name,
         "device": [device.torch.type, device.precision, device.threads],
