@@ -1,6 +1,9 @@
-"""A workspace in which every toy has gone the whole road, made once; tests copy what they change."""
+"""What tests share: a workspace in which every toy has gone the whole road, made once, and a browser."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -28,3 +31,31 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
         source = road.source(name)
         road.results[name] = up(source, workspace, options=options, overrides=overrides(name), force=True)
     return road
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium with its console kept."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        if os.environ.get("CI"):
+            pytest.fail("chromium and chromedriver must be installed where CI is set")
+        pytest.skip("chromium or chromedriver is not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,950"):
+        options.add_argument(flag)
+    it = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield it
+    it.quit()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """The browser; afterwards, nothing may stand in its console (such as a breach of the CSP)."""
+    browser.get_log("browser")
+    yield browser
+    assert [line["message"] for line in browser.get_log("browser")] == []

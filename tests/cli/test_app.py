@@ -20,7 +20,18 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    for command in ("up", "data", "train", "runs", "evaluate", "models", "predict", "serve", "config"):
+    for command in (
+        "up",
+        "data",
+        "train",
+        "runs",
+        "reproduce",
+        "evaluate",
+        "models",
+        "predict",
+        "serve",
+        "config",
+    ):
         assert f"\n  {command} " in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.evaluate import bootstrap, intervals, measure
+from holdfast.evaluate import bootstrap, intervals, measure, paired_differences
 
 
 def draw(n: int, labels: int, seed: int = 0, skill: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -123,3 +123,57 @@ def test_blocks_of_resamples_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_groups_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"one group per sample, got \(3,\) for 20 samples"):
         intervals(*draw(20, 2), groups=np.arange(3))
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    said, targets = draw(60, 3)
+
+    for found in paired_differences(said, said, targets, resamples=100).values():
+        assert found == {"difference": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_the_difference_of_two_accuracies_has_the_interval_of_a_paired_share() -> None:
+    said, targets = draw(1000, 3)
+    rng = np.random.default_rng(1)
+    worse = np.where(rng.random(1000)[:, None] < 0.1, rng.permuted(said, axis=1), said)
+    right = [(some.argmax(axis=1) == targets).astype(float) for some in (worse, said)]
+    gain = right[1] - right[0]  # of each sample: 1, 0 or -1
+    error = gain.std() / np.sqrt(1000)
+
+    found = paired_differences(worse, said, targets, resamples=2000)["accuracy"]
+
+    assert found["difference"] == pytest.approx(gain.mean())
+    assert found["low"] == pytest.approx(gain.mean() - 1.96 * error, abs=0.15 * error)
+    assert found["high"] == pytest.approx(gain.mean() + 1.96 * error, abs=0.15 * error)
+    apart = np.hypot(*(some.std() for some in right)) / np.sqrt(1000)
+    assert error < 0.5 * apart, "what both find hard must cancel out"
+
+
+def test_differences_respect_groups_and_each_models_own_thresholds() -> None:
+    said, targets = draw(40, 3)
+    truth = np.eye(3, dtype=np.int8)[targets]
+    groups, limits = np.repeat(np.arange(40), 5), np.array([0.2, 0.3, 0.4])
+
+    def found(times: int, groups: np.ndarray | None = None) -> dict[str, float | None]:
+        both = np.repeat(said, times, axis=0)
+        cuts = (None, limits)
+        return paired_differences(
+            both, both, np.repeat(truth, times, axis=0), thresholds=cuts, groups=groups
+        )["macro_f1"]
+
+    expected = [measure(said, truth, cuts)["macro_f1"] or 0 for cuts in (limits, None)]
+    assert found(1)["difference"] == pytest.approx(expected[0] - expected[1])
+    assert found(5, groups) == pytest.approx(found(1))
+    assert width_of(found(5)) < 0.7 * width_of(found(5, groups))
+
+
+def test_one_group_tells_no_difference_between_others() -> None:
+    said, targets = draw(20, 3)
+
+    found = paired_differences(said, said, targets, groups=np.zeros(20))["accuracy"]
+
+    assert found == {"difference": 0.0, "low": None, "high": None}
+
+
+def width_of(found: dict[str, float | None]) -> float:
+    return (found["high"] or 0.0) - (found["low"] or 0.0)

@@ -1,8 +1,6 @@
 """The page in a real Chromium: a file or a text goes in, and what the engine says shows."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "artifacts" / "screenshots"
 Clients = Callable[..., httpx.Client]
 Engines = Callable[..., Engine]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium with its console kept."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        if os.environ.get("CI"):
-            pytest.fail("chromium and chromedriver must be installed where CI is set")
-        pytest.skip("chromium or chromedriver is not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,950"):
-        options.add_argument(flag)
-    it = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield it
-    it.quit()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """The browser; afterwards, nothing may stand in its console (such as a breach of the CSP)."""
-    browser.get_log("browser")
-    yield browser
-    assert [line["message"] for line in browser.get_log("browser")] == []
 
 
 def opened(page: Any, client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from holdfast.cli import find, report
 from holdfast.cli import options as opt
-from holdfast.cli.runs import runs_app
+from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table
 from holdfast.cli.sweep import sweep
 from holdfast.core.workspace import Workspace, find_workspace
@@ -112,6 +112,7 @@ def train(
 app.command()(sweep)
 find_app.command()(find.lr)
 find_app.command()(find.batch)
+app.command()(reproduce)
 
 
 @app.command()

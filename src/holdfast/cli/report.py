@@ -87,7 +87,8 @@ def findings(result: Mapping[str, Any]) -> str:
 
 def run(result: Mapping[str, Any]) -> str:
     """A run's facts and the metrics of each epoch."""
-    facts = [f"{key:12} {cell(value)}" for key, value in result.items() if _is_short(value)]
+    told = {**result, **result["facts"]}
+    facts = [f"{key:12} {cell(value)}" for key, value in told.items() if _is_short(value)]
     history = [row for row in result["history"] if "epoch" in row]
     columns = list(dict.fromkeys(key for row in history for key in row if key != "time"))
     return "\n".join([*facts, "", table(history, columns, empty="no epoch yet")])

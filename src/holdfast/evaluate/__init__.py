@@ -1,7 +1,7 @@
 """The numbers, their intervals, and what they are compared with."""
 
 from holdfast.evaluate.baselines import majority, simple
-from holdfast.evaluate.bootstrap import intervals
+from holdfast.evaluate.bootstrap import intervals, paired_differences
 from holdfast.evaluate.calibration import apply_temperature, calibration_error, fit_temperature
 from holdfast.evaluate.decision import labels_of
 from holdfast.evaluate.metrics import HEADLINE, measure
@@ -20,6 +20,7 @@ __all__ = [
     "labels_of",
     "majority",
     "measure",
+    "paired_differences",
     "parity",
     "simple",
 ]

@@ -38,10 +38,11 @@ def environment(folder: Path | None = None) -> dict[str, Any]:
         folder: where the code is that git is asked about; the current folder by default.
 
     Returns:
-        `digest` over `python`, `platform` and `packages`; `processors`, how many this process may
-        use; `git`, None outside of a checkout or without git: `commit`, `dirty` (whether tracked
-        files differ from it; None where git took too long) and `diff_digest`, SHA-256 of that
-        difference. Files that git does not track count for nothing.
+        `digest` over `python`, `platform` and `packages`; `processors`, how many this process may use, and
+        `processor`, their name, since another kind may add up in another order; `git`, None outside of a
+        checkout or without git: `commit`, `dirty` (whether tracked files differ from it; None where git
+        took too long) and `diff_digest`, SHA-256 of that difference. Files that git does not track count
+        for nothing.
     """
     parts: dict[str, Any] = {
         "python": platform.python_version(),
@@ -51,6 +52,7 @@ def environment(folder: Path | None = None) -> dict[str, Any]:
     return {
         **parts,
         "processors": cores(),
+        "processor": _processor(),
         "git": _git(folder or Path.cwd()),
         "digest": digest_bytes(json.dumps(parts, sort_keys=True).encode()),
     }
@@ -64,6 +66,16 @@ def _packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _processor() -> str:
+    """The name of the processor; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor()
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

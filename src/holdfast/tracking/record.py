@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from holdfast.core.errors import HoldfastError, RefError
-from holdfast.core.files import read_json, write_json
+from holdfast.core.files import digest_bytes, read_json, write_json
 from holdfast.core.locks import locked, try_lock
 from holdfast.core.refs import did_you_mean
 from holdfast.tracking.metrics import read_metrics
@@ -99,9 +99,51 @@ class RunRecord:
         """The facts."""
         return self._info
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where training stands, or ended."""
+        return self.folder / CHECKPOINTS
+
+    @property
+    def bundle(self) -> Path:
+        """What it exported; not there until it did."""
+        return self.folder / BUNDLE
+
     def metrics(self) -> list[dict[str, Any]]:
         """What was logged, oldest first: `step` and the values. Half a line at the end is left out."""
         return read_metrics(self.folder / METRICS)
+
+    def config(self) -> dict[str, Any]:
+        """Every setting, as it was resolved when the run began.
+
+        Raises:
+            HoldfastError: if `config.yaml` is not what the run began with.
+        """
+        import yaml
+
+        path = self.folder / CONFIG
+        try:
+            found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise HoldfastError(f"{path} cannot be read ({error})", hint="restore it from a copy") from None
+        if config_digest(found) != self.info.config_digest:
+            raise HoldfastError(
+                f"{path} was changed after the run began: its digest is another one",
+                hint="undo the change; to train with other settings, give a copy of it to `train --config`",
+            )
+        return dict(found)
+
+    def environment(self) -> dict[str, Any]:
+        """What the run began on, as `environment` found it then.
+
+        Raises:
+            HoldfastError: if `environment.json` cannot be read.
+        """
+        path = self.folder / ENVIRONMENT
+        try:
+            return dict(read_json(path))
+        except (OSError, ValueError, TypeError) as error:
+            raise HoldfastError(f"{path} cannot be read ({error})", hint="restore it from a copy") from None
 
 
 def read_run(runs: Path, run: str) -> RunRecord:
@@ -135,6 +177,11 @@ def list_runs(runs: Path) -> list[RunInfo]:
 def run_ids(runs: Path) -> list[str]:
     """The ids of all runs that have a `run.json`, in the order of their names."""
     return sorted(path.parent.name for path in runs.glob(f"[!.]*/{INFO}"))
+
+
+def config_digest(config: Any) -> str:
+    """SHA-256 over a configuration of plain values, whatever the order of its keys."""
+    return digest_bytes(json.dumps(config, sort_keys=True).encode())
 
 
 def read_info(folder: Path) -> RunInfo:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from filelock import BaseFileLock
 
 from holdfast.core.errors import HoldfastError
-from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, write_json, write_text
+from holdfast.core.files import clear_aside, folder_aside, publish, write_json, write_text
 from holdfast.core.locks import locked, try_lock
 from holdfast.core.refs import check_name
 from holdfast.tracking.environment import environment
@@ -24,6 +24,7 @@ from holdfast.tracking.record import (
     METRICS,
     RunInfo,
     RunRecord,
+    config_digest,
     now,
     read_info,
     run_ids,
@@ -190,7 +191,7 @@ def _begin(runs: Path, name: str, key: str, details: dict[str, Any], around: dic
         started=began,
         dataset=facts.pop("dataset", None),
         fingerprint=facts.pop("fingerprint", None),
-        config_digest=digest_bytes(json.dumps(config, sort_keys=True).encode()),
+        config_digest=config_digest(config),
         environment_digest=around["digest"],
         facts=facts,
     )

@@ -131,6 +131,34 @@ def load_weights(folder: Path, model: nn.Module) -> dict[str, float]:
     return best
 
 
+def stored_weights(folder: Path, kind: str = BEST) -> dict[str, Tensor]:
+    """The network's tensors in a checkpoint, by name, on the CPU.
+
+    Args:
+        folder: that of a run's checkpoints.
+        kind: `best` or `last`.
+
+    Raises:
+        HoldfastError: if there is no such checkpoint, or it is damaged.
+    """
+    found = _read(folder, kind)
+    if found is None:
+        raise _nothing(folder)
+    return {key.removeprefix("model."): value for key, value in found[1].items() if key.startswith("model.")}
+
+
+def stored_state(folder: Path) -> State:
+    """Where a training stood at its last checkpoint.
+
+    Raises:
+        HoldfastError: if there is no checkpoint, or it is damaged.
+    """
+    found = _read(folder, LAST)
+    if found is None:
+        raise _nothing(folder)
+    return State(**found[0]["state"])
+
+
 def _write(folder: Path, kind: str, number: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     digest = digest_bytes(data)
@@ -165,6 +193,10 @@ def _load_weights(folder: Path, model: nn.Module, tensors: dict[str, Tensor], pr
             f"the checkpoint in {folder} is of another network: {str(error).splitlines()[-1].strip()}",
             hint="start a new run",
         ) from error
+
+
+def _nothing(folder: Path) -> HoldfastError:
+    return HoldfastError(f"{folder} holds no weights", hint="they were removed, or no epoch was finished")
 
 
 def _damaged(path: Path, why: str) -> HoldfastError:

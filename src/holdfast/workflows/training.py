@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +58,12 @@ def train_run(
             bundle = Registry(workspace.models).path(parse_ref(done["model"]))
             return {**summary(version, bundle), **done, "seconds": time.monotonic() - began}
         run = open_run(workspace.runs, name=name, key=key, details=run_details(config, version))
-        try:
-            with exported(run, config, version):
-                bundle = _train_and_export(run, config, version)
-                number = Registry(workspace.models).register(name, bundle, run=run.id)
-                model = f"{name}@{number}"
-                told = summary(version, bundle)
-                run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
-        except BaseException as error:
-            # What was interrupted, met a full disk or lost a process can be taken up again
-            if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | TeamError):
-                run.fail(f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            run.close()
+        with working(run), exported(run, config, version):
+            bundle = train_and_export(run, config, version)
+            number = Registry(workspace.models).register(name, bundle, run=run.id)
+            model = f"{name}@{number}"
+            told = summary(version, bundle)
+            run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
         told |= {fact: run.info.facts[fact] for fact in ("profile", "exporters") if fact in run.info.facts}
         return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
 
@@ -98,6 +91,38 @@ def config_for(
     return config
 
 
+@contextmanager
+def working(run: Run) -> Iterator[None]:
+    """While a run is worked on: an error is noted in it, and it is let go of at the end."""
+    try:
+        yield
+    except BaseException as error:
+        # What was interrupted, met a full disk or lost a process can be taken up again
+        if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | TeamError):
+            run.fail(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        run.close()
+
+
+def train_and_export(run: Run, config: Config, version: Version) -> Path:
+    """Train from where a run stands, and give the folder of the bundle that it ends in."""
+    tokenizer = tokenizer_for(run.folder, config, version)
+    preparation = prepare(config.prepare, tokenizer)
+    fit(config, version, preparation, run)
+    model = load_best(run.folder, config, version, preparation)
+    return make_bundle(run, config, version, preparation, tokenizer, model)
+
+
+def run_details(config: Config, version: Version) -> dict[str, Any]:
+    """What a run is told of itself when it begins."""
+    return {
+        "config": config.model_dump(),
+        "dataset": f"{version.info.name}@{version.info.version}",
+        "fingerprint": version.info.fingerprint,
+    }
+
+
 def summary(version: Version, bundle: Path) -> dict[str, Any]:
     """What a program wants to know of a training: the data, the numbers, what they are compared with."""
     opened = open_bundle(bundle)
@@ -121,14 +146,6 @@ def summary(version: Version, bundle: Path) -> dict[str, Any]:
         "left_out_twins": evaluation.get("left_out_twins", 0),
         "parity": opened.manifest.parity,
     }
-
-
-def _train_and_export(run: Run, config: Config, version: Version) -> Path:
-    tokenizer = tokenizer_for(run.folder, config, version)
-    preparation = prepare(config.prepare, tokenizer)
-    fit(config, version, preparation, run)
-    model = load_best(run.folder, config, version, preparation)
-    return make_bundle(run, config, version, preparation, tokenizer, model)
 
 
 def tokenizer_for(folder: Path, config: Config, version: Version) -> bytes | None:
@@ -190,12 +207,3 @@ def run_key(config: Config, version: Version) -> str:
         "holdfast": __version__,
     }
     return digest_bytes(json.dumps(parts, sort_keys=True).encode())
-
-
-def run_details(config: Config, version: Version) -> dict[str, Any]:
-    """What a run is told of itself when it begins."""
-    return {
-        "config": config.model_dump(),
-        "dataset": f"{version.info.name}@{version.info.version}",
-        "fingerprint": version.info.fingerprint,
-    }
