@@ -24,6 +24,7 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
         "up",
         "data",
         "train",
+        "sweep",
         "runs",
         "reproduce",
         "evaluate",

@@ -102,6 +102,22 @@ def test_a_trial_that_kills_its_process_again_and_again_has_failed(tmp_path: Pat
     assert "3 times" in trial.reason
 
 
+def test_a_trial_that_gets_on_may_be_cut_often(tmp_path: Path) -> None:
+    for epoch in range(1, 2 * ATTEMPTS):
+        claim = Trials(tmp_path, plan()).claim(1)
+        assert claim is not None
+        claim.report(epoch, 0.5)
+        claim.release()
+    for _ in range(2 * ATTEMPTS):
+        claim = Trials(tmp_path, plan()).claim(1)
+        assert claim is not None
+        claim.give_back()
+        claim.release()
+
+    (trial,) = Trials(tmp_path, plan()).all()
+    assert trial.state == "running"
+
+
 def test_a_failed_trial_counts_but_is_never_the_best(tmp_path: Path) -> None:
     trials = Trials(tmp_path, plan())
     claim = trials.claim(2)

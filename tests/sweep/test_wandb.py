@@ -6,7 +6,7 @@ from holdfast.config import Config
 from holdfast.core.errors import ConfigError
 from holdfast.sweep.dial import Dial
 from holdfast.sweep.plan import Pruning
-from holdfast.sweep.wandb import ALIASES, Sweep, is_wandb, key_for, read_wandb
+from holdfast.sweep.wandb import Sweep, is_wandb, read_wandb
 
 CONFIG = Config()
 
@@ -165,12 +165,3 @@ def test_a_file_of_settings_is_no_sweep(tmp_path: Path) -> None:
 
     assert not is_wandb(tmp_path / "settings.yaml")
     assert is_wandb(tmp_path / "sweep.yaml")
-
-
-def test_no_other_name_means_two_settings() -> None:
-    others = [other for names in ALIASES.values() for other in names.split()]
-
-    assert len(others) == len(set(others))
-    assert key_for("nothing", CONFIG) is None
-    assert key_for("name", CONFIG) is None  # of a model or of an optimizer?
-    assert key_for("training.momentum", CONFIG) == "optim.momentum"

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -7,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from holdfast.core.errors import ConfigError
+from holdfast.cli.app import app
+from holdfast.config import load_config
+from holdfast.core.errors import ConfigError, DataError
+from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import SourceOptions, ingest
+from holdfast.data import SourceOptions, ingest, open_version
 from holdfast.modality import probe
 from holdfast.sweep.trials import Trials
 from holdfast.testing.toys import write_images
@@ -18,7 +23,7 @@ from holdfast.tracking import list_runs
 from holdfast.workflows import sweeping
 from holdfast.workflows.planning import Options
 from holdfast.workflows.sweeping import sweep
-from tests.journey import answer, holdfast
+from holdfast.workflows.training import config_for
 
 QUICK = ["prepare.size=8", "train.epochs=2", "train.batch=16", "device.threads=1", "evaluate.bootstrap=20"]
 RATES = "optim.lr=interval(1e-4,1e-2)"
@@ -56,26 +61,29 @@ def test_each_trial_is_a_run_and_the_best_in_validation_can_be_registered(worksp
     assert result["registered"]["model"] == "shapes@1"
     kept = [trial["number"] for trial in result["trials"] if has_weights(workspace, trial["run"])]
     assert kept == [result["best"]["number"]]
+    best, trained = result["best"]["run"], result["registered"]["run"]
+    assert weights(workspace, trained) == weights(workspace, best)
     json.dumps(result, allow_nan=False)
+
+
+def weights(workspace: Workspace, run: str) -> bytes:
+    (path,) = (workspace.runs / run).glob("checkpoints/best*.safetensors")
+    return path.read_bytes()
 
 
 def has_weights(workspace: Workspace, run: str) -> bool:
     return bool(list((workspace.runs / run).glob("checkpoints/best*")))
 
 
-def test_the_command_that_is_told_trains_the_best_to_the_same_weights(workspace: Workspace) -> None:
-    result = swept(workspace, RATES, trials=2)
-    best = workspace.runs / result["best"]["run"]
+def test_the_command_that_is_told_has_the_settings_of_the_best(workspace: Workspace) -> None:
+    result = swept(workspace, RATES, "model.name=choice(resnet_small)", trials=2)
 
-    _, *args = result["command"].split()
-    holdfast(*args, home=workspace.home)
-
-    (trained,) = [info for info in list_runs(workspace.runs) if "sweep" not in info.facts]
-    weights = [
-        next(folder.glob("checkpoints/best*.safetensors")).read_bytes()
-        for folder in (best, workspace.runs / trained.id)
-    ]
-    assert weights[0] == weights[1]
+    program, command, dataset, *overrides = shlex.split(result["command"])
+    assert (program, command, dataset) == ("holdfast", "train", "shapes@1")
+    with open_version(workspace.datasets, parse_ref(dataset)) as version:
+        config = config_for(version, workspace, overrides, None)
+    stored = load_config(files=[workspace.runs / result["best"]["run"] / "config.yaml"]).config
+    assert config == stored
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
@@ -89,28 +97,29 @@ def test_a_killed_sweep_goes_on_and_ends_as_if_it_had_not_been(workspace: Worksp
     assert process.returncode < 0, "it ended before it was killed"
     left = [info.status for info in list_runs(workspace.runs)]
 
-    result = answer(*args, home=workspace.home)
+    result = swept(workspace, RATES, trials=3)
 
     assert "interrupted" in left
     assert "interrupted" not in [info.status for info in list_runs(workspace.runs)]
     assert [(t["settings"], t["value"], t["curve"]) for t in result["trials"]] == [
-        (t["settings"], t["value"], {str(k): v for k, v in t["curve"].items()}) for t in whole["trials"]
+        (t["settings"], t["value"], t["curve"]) for t in whole["trials"]
     ]
 
 
-def test_two_terminals_and_their_workers_share_the_trials(workspace: Workspace) -> None:
+def test_two_terminals_and_a_worker_begin_at_once_and_share_the_trials(workspace: Workspace) -> None:
     args = ["sweep", "shapes", *QUICK, RATES, "--trials", "6", "--json", "--home", str(workspace.home)]
     command = [sys.executable, "-m", "holdfast", *args]
 
-    first = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.PIPE, text=True)
-    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    results = [json.loads(process.communicate()[0]) for process in (first, second)]
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    here = swept(workspace, RATES, trials=6, workers=2)
+    there = json.loads(other.communicate()[0])
 
-    assert [process.returncode for process in (first, second)] == [0, 0]
-    done = max(results, key=lambda result: result["counts"]["finished"])
-    assert done["counts"]["finished"] + done["counts"]["pruned"] == 6
+    assert other.returncode == 0
+    assert here["sweep"] == there["sweep"]
+    done = swept(workspace, RATES, trials=6)
+    assert done["counts"] == {"finished": 6, "pruned": 0, "failed": 0, "running": 0}
     assert len({trial["run"] for trial in done["trials"]}) == 6
-    assert len(list_runs(workspace.runs)) == 6
+    assert statuses(workspace) == ["finished"] * 6
 
 
 def test_a_trial_that_falls_behind_is_cut_and_its_run_says_so(
@@ -199,9 +208,10 @@ parameters:
 """
     )
 
-    args = ("sweep", "shapes", str(file), "prepare.size=8", "device.threads=1", "optim.lr=1e-3")
-    result = answer(*args, home=workspace.home)
-    again = answer("sweep", "shapes", *args[3:], "--config", str(file), home=workspace.home)
+    args = ["sweep", "shapes", "prepare.size=8", "device.threads=1", "optim.lr=1e-3", "--json"]
+    home = ["--home", str(workspace.home)]
+    result = json.loads(CliRunner().invoke(app, [*args, str(file), *home]).stdout)
+    again = json.loads(CliRunner().invoke(app, [*args, *home, "--config", str(file)]).stdout)
 
     assert again["sweep"] == result["sweep"]
     assert [trial["settings"] for trial in result["trials"]] == [{"model.width": 16}, {"model.width": 24}]
@@ -209,3 +219,51 @@ parameters:
     assert result["best"]["value"] == min(trial["value"] for trial in result["trials"])
     assert "train.monitor=loss" in result["command"]
     assert "train.batch=8" in result["command"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_workers_end_with_the_process_that_started_them(workspace: Workspace) -> None:
+    args = ["sweep", "shapes", *QUICK, RATES, "train.epochs=500", "--workers", "2"]
+    command = [sys.executable, "-m", "holdfast", *args, "--home", str(workspace.home)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while len(list(workspace.runs.glob("*/metrics.jsonl"))) < 2 and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+
+    while statuses(workspace) != ["interrupted", "interrupted"]:  # or the test's time is over
+        time.sleep(0.05)
+
+
+def statuses(workspace: Workspace) -> list[str]:
+    return [info.status for info in list_runs(workspace.runs)]
+
+
+def test_a_worker_that_ends_early_is_told_and_its_trials_are_done_by_others(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sweeping, "_WORKER", "import sys; sys.exit(3)")
+
+    result = swept(workspace, RATES, trials=2, workers=2)
+
+    assert result["counts"]["finished"] == 2
+    assert "worker 1 ended with code 3: see " in capsys.readouterr().err
+
+
+def test_a_sweep_in_which_nothing_finished_ends_with_1(workspace: Workspace) -> None:
+    args = ["optim.lr=choice(1e30,1e31)", "optim.clip=0", "optim.warmup=0", "--home", str(workspace.home)]
+
+    done = CliRunner().invoke(app, ["sweep", "shapes", *QUICK, *args])
+
+    assert done.exit_code == 1
+    assert "2 failed" in done.stdout
+    assert "best      none" in done.stdout
+
+
+def test_a_space_without_validation_samples_is_refused(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home")
+    source = write_images(tmp_path / "shapes", per_class=6, size=16)
+    ingest(source, workspace.datasets, "shapes", options=SourceOptions(valid_share=0), probe=probe)
+
+    with pytest.raises(DataError, match="shapes@1 has no samples to validate on"):
+        swept(workspace, RATES)

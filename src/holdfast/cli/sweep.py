@@ -58,6 +58,8 @@ def sweep(
         dataset, find_workspace(home), overrides=values or [], config_file=config, options=options
     )
     show(result, as_json, _report)
+    if result["best"] is None:
+        raise typer.Exit(1)
 
 
 def _report(result: Mapping[str, Any]) -> str:

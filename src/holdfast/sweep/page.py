@@ -16,9 +16,12 @@ html { background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, s
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
 p, li { color: var(--soft); margin: .2rem 0; } p.empty { font-style: italic; }
-pre { background: light-dark(#f2f5f7, #17222a); padding: .7rem 1rem; border-radius: 6px; overflow-x: auto; }
+pre { background: light-dark(#f2f5f7, #17222a); padding: .7rem 1rem; border-radius: 6px;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg text { fill: var(--ink); }
-svg .tick { fill: var(--soft); font-size: 11px; } svg line.grid, svg line.axis { stroke: var(--line); }
+svg .tick { fill: var(--soft); font-size: 11px; paint-order: stroke;
+  stroke: var(--ground); stroke-width: 3px; }
+svg line.grid, svg line.axis { stroke: var(--line); }
 svg polyline { fill: none; stroke: var(--main); stroke-width: 1.6; } svg polyline.best { opacity: .5; }
 svg .bar, svg circle { fill: var(--main); } svg circle.pruned { fill: var(--ground); stroke: var(--main); }
 svg circle.failed { fill: var(--bad); } svg circle.running { fill: var(--soft); }
@@ -28,6 +31,9 @@ th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px so
 th, td { white-space: nowrap; }
 td.why { white-space: normal; } tr.first td { font-weight: 600; } tr.failed td { color: var(--bad); }
 """
+
+
+_KEY = "<p>full: finished; hollow: cut, with its best epoch until then; red, at the bottom: failed</p>"
 
 
 def write_page(path: Path, result: Mapping[str, Any]) -> None:
@@ -46,7 +52,7 @@ def page(result: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in result["counts"].items() if count)
     sections = [
         ("Best", _best(result)),
-        ("History", charts.history(trials, metric=metric, maximize=maximize)),
+        ("History", _KEY + charts.history(trials, metric=metric, maximize=maximize)),
         ("Which dial matters", charts.importance(result["importance"])),
         (
             "Settings side by side",

@@ -20,7 +20,7 @@ from holdfast.sweep.plan import Plan, Pruning
 
 JOURNAL, LOCK, STOP = "journal.log", ".lock", "stop"
 ATTEMPTS = 3
-"""A trial that was cut short so often counts as failed: it may be what kills its process."""
+"""A trial that was cut short so often without a new epoch has failed: it may be what kills its process."""
 _NAME = "sweep"
 _STATES = {
     "COMPLETE": "finished",
@@ -127,6 +127,10 @@ class Claim:
         """Let go of the trial. One that did not end can be taken up."""
         self._lock.release()
 
+    def give_back(self) -> None:
+        """Say that the trial was left on purpose, so that this does not count against it."""
+        self.note(attempts=0)
+
 
 class Trials:
     """All trials of a sweep. Safe to use from several processes at once."""
@@ -198,16 +202,18 @@ class Trials:
         lock = try_lock(self._lock_of(trial.number))
         if lock is None:
             return None
-        attempts = trial.user_attrs.get("attempts", 1) + 1
+        epochs, notes = len(trial.intermediate_values), trial.user_attrs
+        attempts = notes.get("attempts", 1) + 1 if epochs == notes.get("epochs", 0) else 2
         self._study.sampler = _sampler(self._plan, trial.number)
         with _quiet():
             live = Live(self._study, trial._trial_id)
             if attempts > ATTEMPTS:
-                live.set_user_attr("reason", f"its process ended without a word, {ATTEMPTS} times")
+                live.set_user_attr("reason", f"its process ended {ATTEMPTS} times without a word")
                 self._study.tell(trial.number, state=TrialState.FAIL)
                 lock.release()
                 return None
             live.set_user_attr("attempts", attempts)
+            live.set_user_attr("epochs", epochs)
             self._draw(live)
         return Claim(self._study, live, self._plan, lock)
 

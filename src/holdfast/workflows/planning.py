@@ -171,7 +171,7 @@ def _pruning(options: Options, asked: Pruning | None, config: Config) -> Pruning
     if options.prune == "halving":
         return Pruning("halving", 1, 3)
     # the first epochs, of the warm-up above all, say little
-    return Pruning("median", max(1, config.train.epochs // 4))
+    return Pruning("median", -(-config.train.epochs // 4))
 
 
 def _method(plan: Plan, options: Options, asked: Any, notes: list[str]) -> tuple[Plan, int]:

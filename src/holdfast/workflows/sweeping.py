@@ -124,6 +124,9 @@ def _work(
         except (ConfigError, DataError) as error:
             trials.stop(error.message)
             raise
+        except (KeyboardInterrupt, OSError):
+            claim.give_back()
+            raise
         finally:
             claim.release()
         _tidy(trials, workspace)
@@ -207,7 +210,8 @@ def _process(workspace: Workspace, name: str, number: int, threads: int | None) 
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603
     try:
         yield
-        process.wait()
+        if process.wait():
+            print(f"worker {number} ended with code {process.returncode}: see {log.name}", file=sys.stderr)
     finally:
         if process.stdin:
             process.stdin.close()  # what it waits for, to know that nobody needs it any more
