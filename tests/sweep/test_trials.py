@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import random
 import shutil
@@ -131,6 +132,19 @@ def test_a_failed_trial_counts_but_is_never_the_best(tmp_path: Path) -> None:
     best = trials.best()
     assert best is not None
     assert best.number == 1
+
+
+@pytest.mark.parametrize(("maximize", "number"), [(True, 1), (False, 2)])
+def test_the_best_is_the_first_with_the_highest_or_the_lowest_value(
+    tmp_path: Path, maximize: bool, number: int
+) -> None:
+    trials = Trials(tmp_path, dataclasses.replace(plan(), maximize=maximize))
+    do(trials, 5, lambda claim: [0.5, 0.9, 0.1, 0.9, 0.1][claim.number])
+
+    best = trials.best()
+
+    assert best is not None
+    assert best.number == number
 
 
 def test_the_worse_half_is_cut_at_the_median(tmp_path: Path) -> None:
