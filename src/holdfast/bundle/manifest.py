@@ -44,7 +44,8 @@ class Manifest(BaseModel):
     files: dict[str, _Digest] = {}
     """SHA-256 of every other file of the bundle; `seal` fills it in."""
     provenance: dict[str, Any] = {}
-    """run, dataset, version, fingerprint, git_commit, diff_digest, environment_digest, created."""
+    """run, dataset, version, fingerprint, git_commit, diff_digest, environment_digest, created;
+    of a tuned network `pretrained`: source@revision, or source@digest."""
     metrics: dict[str, dict[str, float | None]] = {}
     """On the held-out split: name → value, low, high."""
     parity: dict[str, float | int] | None = None

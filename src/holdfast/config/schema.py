@@ -11,6 +11,16 @@ Share = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0)]
 Count = Annotated[int, Ge(1)]
 NotNegative = Annotated[float, Ge(0)]
+_Level = Annotated[float, Ge(0), Le(1)]
+
+
+def _each_channel(value: object) -> object:
+    return [value] * 3 if isinstance(value, int | float) else value
+
+
+Levels = Annotated[tuple[_Level, _Level, _Level], BeforeValidator(_each_channel)]
+"""A number for red, green and blue each; one number stands for all three."""
+Spreads = Annotated[tuple[Positive, Positive, Positive], BeforeValidator(_each_channel)]
 
 
 class Settings(BaseModel):
@@ -27,10 +37,13 @@ class ImagePrepare(Settings):
     """Pixels on each side; twice as many cost four times the time and show finer detail."""
     fit: Literal["squash", "crop", "pad"] = "squash"
     """How a picture that is not square becomes square: squashed, cropped in the middle, or padded."""
-    mean: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Taken off each channel, as a share of full white, inside the graph."""
-    std: Positive = 0.25
-    """Each channel is divided by this, inside the graph."""
+    mean: Levels | None = None
+    """Taken off each channel, as a share of full white, inside the graph: one number or three.
+
+    None: what the pretrained network was trained with, or 0.5.
+    """
+    std: Spreads | None = None
+    """Each channel is divided by this, inside the graph. None: the pretrained network's own, or 0.25."""
     max_pixels: Count = 50_000_000
     """Larger pictures are refused before they are unpacked."""
 
@@ -87,7 +100,7 @@ class TextPrepare(Settings):
     vocab: Annotated[int, Ge(300), Le(200_000)] = 8000
     """Tokens of the byte-pair vocabulary that is learnt from the training split."""
     tokenizer: str | None = None
-    """Path of a `tokenizer.json` to use instead of learning one."""
+    """Path of a `tokenizer.json` to use instead of the pretrained network's own, or of learning one."""
     max_chars: Count = 1_000_000
     """Longer texts are refused."""
 
@@ -116,6 +129,41 @@ class ModelConfig(Settings):
     """
     drop_path: Share = 0.0
     """Share of the pictures for which the last block is left out while training; earlier ones less often."""
+    source: str | None = None
+    """For `hf`: a folder, or a name on the Hugging Face hub such as `microsoft/resnet-50`."""
+    revision: str | None = None
+    """For `hf`: the commit, branch or tag on the hub; None takes the newest."""
+    fresh: bool = False
+    """For `hf`: weights by chance in the source's architecture, instead of pretrained ones.
+
+    The source may then be the name of an architecture, such as `vit`: nothing is downloaded.
+    """
+    tune: Literal["all", "head", "gradual", "lora"] = "all"
+    """For `hf`, what learns: all weights; the last layer alone; the layers one after the other, from the top
+    (Howard & Ruder 2018); or small matrices beside them (LoRA, Hu et al. 2021).
+    """
+    thaw_by: Annotated[float, Gt(0), Le(1)] = 0.5
+    """For `tune=gradual`: after this share of the epochs all layers learn."""
+    pool: Literal["auto", "first", "mean"] = "auto"
+    """For `hf`, how tokens become one embedding: the first, or their mean; auto: as the architecture does."""
+    lora_rank: Annotated[int, Ge(1), Le(1024)] = 8
+    """For `tune=lora`: columns of each matrix; more can learn more."""
+    lora_alpha: Positive = 16.0
+    """For `tune=lora`: what the matrices say counts `lora_alpha / lora_rank` times."""
+    lora_targets: tuple[str, ...] = ()
+    """For `tune=lora`: ends of the names of the layers that get matrices; none: all linear layers, or all
+    convolutions where there are no linear layers.
+    """
+
+    @model_validator(mode="after")
+    def _pretrained(self) -> "ModelConfig":
+        if self.name == "hf" and not self.source:
+            raise ValueError("name=hf needs a source: a folder, or a name such as microsoft/resnet-50")
+        if self.name != "hf" and self.tune != "all":
+            raise ValueError(f"tune={self.tune} needs name=hf: {self.name} has nothing learnt to keep")
+        if self.name != "hf" and self.source:
+            raise ValueError(f"source is for name=hf, but name is {self.name}")
+        return self
 
 
 class AugmentConfig(Settings):

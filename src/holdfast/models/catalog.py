@@ -15,12 +15,12 @@ class Part:
     """Where a network is found, and what it looks at.
 
     Attributes:
-        modality: what the network classifies.
+        modality: what the network classifies; None: anything.
         module: has a function `build(config, prepare, labels, vocab, pad) -> Classifier`, or one
             without `vocab` and `pad` where the modality is not text.
     """
 
-    modality: Modality
+    modality: Modality | None
     module: str
 
 
@@ -28,13 +28,14 @@ CATALOG = {
     "resnet_small": Part("image", "holdfast.models.resnet"),
     "mel_cnn_small": Part("audio", "holdfast.models.melcnn"),
     "text_small": Part("text", "holdfast.models.ngrams"),
+    "hf": Part(None, "holdfast.models.huggingface"),
 }
 
 
 def build(
     config: ModelConfig, prepare: Prepare, labels: int, vocab: int | None = None, *, pad: int = 0
 ) -> Classifier:
-    """A network with fresh weights, drawn from torch's global random numbers.
+    """A network; weights that are not pretrained are drawn from torch's global random numbers.
 
     Args:
         config: names the network and says how large it is.
@@ -51,16 +52,16 @@ def build(
     >>> build(ModelConfig(name="resnet_smal"), ImagePrepare(), 2)
     Traceback (most recent call last):
     holdfast.core.errors.ConfigError: model.name: no network 'resnet_smal'; did you mean 'resnet_small'?
-    hint: for image there are: resnet_small
+    hint: for image there are: resnet_small, hf
     """
-    fitting = [name for name, part in CATALOG.items() if part.modality == prepare.modality]
+    fitting = [name for name, part in CATALOG.items() if part.modality in (None, prepare.modality)]
     hint = f"for {prepare.modality} there are: {', '.join(fitting)}"
     part = CATALOG.get(config.name)
     if part is None:
         near = did_you_mean(config.name, CATALOG)
         meant = f"; did you mean {near!r}?" if near else ""
         raise ConfigError(f"model.name: no network {config.name!r}{meant}", hint=hint)
-    if part.modality != prepare.modality:
+    if part.modality not in (None, prepare.modality):
         raise ConfigError(
             f"model.name: {config.name!r} is for {part.modality}, but prepare.modality is {prepare.modality}",
             hint=hint,

@@ -15,15 +15,20 @@ class ImageFront(nn.Module):
     Pictures of another size than `prepare.size`, as crops in training are, are not shrunk.
     """
 
+    rows: Tensor
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, prepare: ImagePrepare, side: int = 0) -> None:
         super().__init__()
         self.shrunk = 0 < side < prepare.size
         self.size = prepare.size
-        self.rows: Tensor
         if self.shrunk:
             self.register_buffer("rows", _shrinking(prepare.size, side), persistent=False)
-        self.scale = 1 / (255 * prepare.std)
-        self.shift = prepare.mean / prepare.std
+        mean = torch.tensor(prepare.mean or [0.5] * 3, dtype=torch.float64).reshape(3, 1, 1)
+        std = torch.tensor(prepare.std or [0.25] * 3, dtype=torch.float64).reshape(3, 1, 1)
+        self.register_buffer("scale", (1 / (255 * std)).float(), persistent=False)
+        self.register_buffer("shift", (mean / std).float(), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shrunk by two matrices: runtimes differ in how they resize."""
@@ -80,6 +85,53 @@ class MelFront(nn.Module):
         return cosines + sines
 
 
+class KaldiFront(nn.Module):
+    """Sound of shape (n, samples), float32, to the log-mel spectra of the Audio Spectrogram Transformer.
+
+    Shape (n, 1, mels, frames). As `ASTFeatureExtractor` of transformers, which follows Kaldi: frames of 25 ms
+    each 10 ms, without their mean, with pre-emphasis, under a Hann window, and triangles that are even in
+    mel. Taking off the mean, pre-emphasis, window and transform are all linear: they are one convolution.
+
+    Args:
+        rate: samples a second.
+        mels: bands.
+        frames: how many; fewer are filled up with zeros, and of more the first ones are taken.
+        mean: taken off the logarithms.
+        std: they are divided by twice this.
+    """
+
+    kernels: Tensor
+    filters: Tensor
+
+    def __init__(self, *, rate: int, mels: int, frames: int, mean: float, std: float) -> None:
+        super().__init__()
+        self.frames, self.mean, self.std = frames, mean, std
+        self.register_buffer("kernels", _kaldi_kernels(), persistent=False)
+        self.register_buffer("filters", _kaldi_filters(rate, mels), persistent=False)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Silence becomes a constant."""
+        waves = F.conv1d(sound.unsqueeze(1), self.kernels, stride=_KALDI_HOP)
+        cosines, sines = waves.square().chunk(2, dim=1)
+        levels = (self.filters @ (cosines + sines)).clamp(min=_EPSILON).log()
+        missing = self.frames - levels.shape[2]
+        levels = F.pad(levels, (0, missing)) if missing > 0 else levels[:, :, : self.frames]
+        return ((levels - self.mean) / (2 * self.std)).unsqueeze(1)
+
+
+class WaveFront(nn.Module):
+    """Sound of shape (n, samples), float32, to mean 0 and deviation 1, as wav2vec 2.0 hears it."""
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Same shape; silence becomes zeros."""
+        waves = sound - sound.mean(dim=1, keepdim=True)
+        spread: Tensor = waves.square().mean(dim=1, keepdim=True)
+        return waves / (spread + 1e-7).sqrt()
+
+
+_KALDI_FRAME, _KALDI_HOP, _KALDI_FFT = 400, 160, 512
+_EPSILON = 1.1920928955078125e-07
+"""The least energy of a band, as in Kaldi."""
 _FLOOR = 1e-6
 """60 dB below the loudest point everything is silence."""
 _TINY = 1e-12
@@ -115,3 +167,29 @@ def _dft_kernels(n_fft: int) -> Tensor:
     # the angle is reduced to one turn first: float error grows with the size of the angle
     angles = 2 * math.pi * ((bins[:, None] * times) % n_fft) / n_fft
     return (torch.cat([angles.cos(), angles.sin()]) * window).float().unsqueeze(1)
+
+
+def _kaldi_kernels() -> Tensor:
+    """Cosines, then sines, of each frequency of a frame; shape (514, 1, 400)."""
+    size, fft = _KALDI_FRAME, _KALDI_FFT
+    centred = torch.eye(size, dtype=torch.float64) - 1 / size
+    emphasis = torch.eye(size, dtype=torch.float64) - 0.97 * torch.diag(
+        torch.ones(size - 1, dtype=torch.float64), -1
+    )
+    emphasis[0, 0] = 1 - 0.97  # before the first sample stands the first sample
+    window = torch.hann_window(size, periodic=False, dtype=torch.float64)
+    times, bins = torch.arange(size, dtype=torch.float64), torch.arange(fft // 2 + 1, dtype=torch.float64)
+    angles = 2 * math.pi * ((bins[:, None] * times) % fft) / fft
+    waves = torch.cat([angles.cos(), angles.sin()]) * window
+    return (waves @ emphasis @ centred).float().unsqueeze(1)
+
+
+def _kaldi_filters(rate: int, mels: int) -> Tensor:
+    """Triangles between 20 Hz and half the rate whose sides are straight in mel; shape (mels, 257)."""
+    bins = torch.linspace(0, rate // 2, _KALDI_FFT // 2 + 1, dtype=torch.float64)
+    places = 1127 * torch.log1p(bins / 700)
+    low, high = 1127 * math.log1p(20 / 700), 1127 * math.log1p(rate // 2 / 700)
+    corners = torch.linspace(low, high, mels + 2, dtype=torch.float64)
+    rising = (places - corners[:-2, None]) / (corners[1:-1] - corners[:-2])[:, None]
+    falling = (corners[2:, None] - places) / (corners[2:] - corners[1:-1])[:, None]
+    return torch.minimum(rising, falling).clamp(min=0).float()

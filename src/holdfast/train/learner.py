@@ -15,6 +15,7 @@ from holdfast.evaluate import measure
 from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
 from holdfast.models import Classifier, build
+from holdfast.models.lora import merged
 from holdfast.train import augment
 from holdfast.train.average import follow, make_average
 from holdfast.train.checkpoint import load_weights
@@ -145,7 +146,7 @@ def load_best(run: Path, config: Config, version: Version, preparation: Preparat
     with torch.random.fork_rng(devices=[]):
         model = _network(config, version, preparation)
     load_weights(run / CHECKPOINTS, model)
-    return model.eval()
+    return merged(model).eval()
 
 
 def _network(config: Config, version: Version, preparation: Preparation) -> Classifier:

@@ -33,6 +33,7 @@ from holdfast.train.pictures import side_of
 from holdfast.train.profile import Profile
 from holdfast.train.sampler import order, split_evenly
 from holdfast.train.team import Onlooker, Team
+from holdfast.train.thaw import thaw
 
 _LOG_EVERY = 10
 """Steps from one line of the log to the next."""
@@ -151,6 +152,7 @@ def _train(
     with progress("train", dials.epochs * len(train), done=done, unit="samples") as bar:
         while not _is_over(state, dials):
             learner.team.check_same(learner.model)
+            thaw(learner.model, learner.config.model, state.epoch, dials.epochs)
             key = (dials.seed, state.epoch)
             drawn = train[order(version.targets[train], version.info.task, dials.sampler, key=key)]
             plan = split_evenly(drawn, dials.batch)

@@ -95,9 +95,15 @@ def _draft(run: Run, config: Config, version: Version) -> Manifest:
             "git_commit": git.get("commit"),
             "diff_digest": git.get("diff_digest"),
             "environment_digest": environment.get("digest"),
+            **({"pretrained": _origin(facts)} if (facts := run.info.facts.get("pretrained")) else {}),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     )
+
+
+def _origin(pretrained: dict[str, str]) -> str:
+    """The network that was tuned, and which one of that name."""
+    return f"{pretrained['source']}@{pretrained.get('revision') or pretrained['digest'][:12]}"
 
 
 def _calibrate(aside: Path, config: Config, version: Version) -> tuple[float, list[float] | None]:

@@ -16,6 +16,7 @@ from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data import Version, open_version
 from holdfast.modality import learn_tokenizer, prepare, read_text
+from holdfast.models.pretrained import find_pretrained
 from holdfast.registry import Registry
 from holdfast.tracking import Run, list_runs, open_run
 from holdfast.train import fit, follow, load_best, outside, pick_device
@@ -120,6 +121,7 @@ def run_details(config: Config, version: Version) -> dict[str, Any]:
         "config": config.model_dump(),
         "dataset": f"{version.info.name}@{version.info.version}",
         "fingerprint": version.info.fingerprint,
+        **({"pretrained": origin} if (origin := _pretrained(config)) else {}),
     }
 
 
@@ -150,8 +152,10 @@ def summary(version: Version, bundle: Path) -> dict[str, Any]:
 
 def tokenizer_for(folder: Path, config: Config, version: Version) -> bytes | None:
     """The tokenizer for texts: the given one, or one that is learnt once and kept in the folder."""
-    if config.prepare.modality != "text" or config.prepare.tokenizer:
-        return _given_tokenizer(config)
+    if config.prepare.modality != "text":
+        return None
+    if (given := _given_tokenizer(config)) is not None:
+        return given
     kept = folder / "tokenizer.json"
     if not kept.exists():
         texts = (read_text(version.read(int(index))) for index in version.indices("train"))
@@ -160,8 +164,11 @@ def tokenizer_for(folder: Path, config: Config, version: Version) -> bytes | Non
 
 
 def _given_tokenizer(config: Config) -> bytes | None:
-    if config.prepare.modality != "text" or not config.prepare.tokenizer:
+    """What the configuration names, or what a pretrained network was trained with; None to learn one."""
+    if config.prepare.modality != "text":
         return None
+    if not config.prepare.tokenizer:
+        return _pretrained_tokenizer(config)
     try:
         return Path(config.prepare.tokenizer).read_bytes()
     except OSError as error:
@@ -169,6 +176,19 @@ def _given_tokenizer(config: Config) -> bytes | None:
             f"prepare.tokenizer: cannot read {config.prepare.tokenizer!r} ({error.strerror})",
             hint="give the path of a tokenizer.json, or leave it out to learn one",
         ) from None
+
+
+def _pretrained_tokenizer(config: Config) -> bytes | None:
+    if config.model.name != "hf":
+        return None
+    found = find_pretrained(config.model)
+    if found.tokenizer is None and not found.fresh:
+        raise ConfigError(
+            f"model.source: {found.source!r} has no tokenizer.json",
+            hint="write one with AutoTokenizer.from_pretrained(SOURCE).save_pretrained(FOLDER), "
+            "or give prepare.tokenizer",
+        )
+    return found.tokenizer
 
 
 def _finished(workspace: Workspace, key: str) -> dict[str, Any] | None:
@@ -204,6 +224,12 @@ def run_key(config: Config, version: Version) -> str:
         "dataset": version.info.name,
         "device": [device.torch.type, device.precision, device.threads],
         "tokenizer": digest_bytes(_given_tokenizer(config) or b""),
+        "pretrained": _pretrained(config).get("digest"),
         "holdfast": __version__,
     }
     return digest_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def _pretrained(config: Config) -> dict[str, str]:
+    """What a pretrained network was, whatever its source holds tomorrow."""
+    return find_pretrained(config.model).facts if config.model.name == "hf" else {}

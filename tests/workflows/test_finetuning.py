@@ -1,0 +1,110 @@
+"""A pretrained network goes the whole road, and the run says which one it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from holdfast.bundle import open_bundle
+from holdfast.core.errors import ConfigError
+from holdfast.core.refs import parse_ref
+from holdfast.core.workspace import Workspace
+from holdfast.data import open_version
+from holdfast.export import torch_probabilities
+from holdfast.modality import prepare
+from holdfast.models import pretrained
+from holdfast.registry import Registry
+from holdfast.serve.engine import Engine
+from holdfast.testing.networks import write_network
+from holdfast.train import load_best
+from holdfast.workflows.training import config_for, train_run
+from tests.journey import QUICK, Road
+
+TEXTS = ("the sea and a boat with salt", "the hill and a path over stone")
+
+
+def home_of(road: Road, tmp_path: Path) -> Workspace:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "datasets").symlink_to(road.workspace.datasets, target_is_directory=True)
+    return Workspace(tmp_path / "home")
+
+
+def settings(folder: Path, *more: str) -> list[str]:
+    return ["model.name=hf", f"model.source={folder}", "train.epochs=1", "optim.lr=1e-3", *QUICK, *more]
+
+
+def run_json(workspace: Workspace, result: dict[str, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((workspace.runs / result["run"] / "run.json").read_text())
+    return read
+
+
+def test_a_text_network_is_tuned_exported_and_served_with_its_own_tokenizer(
+    road: Road, tmp_path: Path
+) -> None:
+    workspace, net = home_of(road, tmp_path), write_network(tmp_path / "net", "distilbert", texts=TEXTS)
+    overrides = settings(net, "prepare.max_tokens=48", "model.tune=lora")
+
+    result = train_run("words", workspace, overrides=overrides)
+
+    bundle = open_bundle(Registry(workspace.models).path(parse_ref(result["model"])))
+    assert (bundle.folder / "tokenizer.json").read_bytes() == (net / "tokenizer.json").read_bytes()
+    assert result["parity"]["max_difference"] < 1e-4
+    info = run_json(workspace, result)
+    assert info["facts"]["pretrained"]["source"] == "net"
+    assert bundle.manifest.provenance["pretrained"] == f"net@{info['facts']['pretrained']['digest'][:12]}"
+    with open_version(workspace.datasets, parse_ref("words")) as version:
+        engine = Engine(bundle)
+        config = config_for(version, workspace, overrides, None)
+        preparation = prepare(config.prepare, (net / "tokenizer.json").read_bytes())
+        model = load_best(workspace.runs / result["run"], config, version, preparation)
+        temperature = bundle.evaluation["calibration"]["temperature"] if bundle.evaluation else 1.0
+        for index in (0, 1, 2):
+            decoded = preparation.decode(version.read(index))
+
+            served = engine.predict([version.read(index)]).probabilities
+
+            expected = torch_probabilities(model, decoded, temperature, "single")
+            np.testing.assert_allclose(served, expected, atol=1e-5)
+
+
+def test_other_weights_under_the_same_name_are_another_run(road: Road, tmp_path: Path) -> None:
+    workspace, net = home_of(road, tmp_path), write_network(tmp_path / "net", "resnet")
+    overrides = settings(net, "prepare.size=32", "model.tune=head", "evaluate.baselines=false")
+    first = train_run("shapes", workspace, overrides=overrides)
+    same = train_run("shapes", workspace, overrides=overrides, repeat=False)
+    weights = load_file(net / "model.safetensors")
+    save_file({name: value + 0 for name, value in weights.items()}, net / "model.safetensors")
+    weights["resnet.embedder.embedder.convolution.weight"] *= 2
+    save_file(weights, net / "model.safetensors", metadata={"format": "pt"})
+    pretrained._find.cache_clear()
+
+    other = train_run("shapes", workspace, overrides=overrides, repeat=False)
+
+    assert same["run"] == first["run"] != other["run"]
+    facts = [run_json(workspace, result)["facts"]["pretrained"]["digest"] for result in (first, other)]
+    assert facts[0] != facts[1]
+    keys = [run_json(workspace, result)["key"] for result in (first, other)]
+    assert keys[0] != keys[1]
+    assert np.isfinite(other["metrics"]["accuracy"]["value"])
+
+
+def test_a_pretrained_text_network_without_a_tokenizer_is_refused(road: Road, tmp_path: Path) -> None:
+    workspace, net = home_of(road, tmp_path), write_network(tmp_path / "net", "distilbert", texts=TEXTS)
+    (net / "tokenizer.json").unlink()
+
+    with pytest.raises(ConfigError, match=r"has no tokenizer\.json\nhint: write one with AutoTokenizer"):
+        train_run("words", workspace, overrides=settings(net))
+
+
+def test_fresh_weights_learn_their_own_vocabulary(road: Road, tmp_path: Path) -> None:
+    workspace, net = home_of(road, tmp_path), write_network(tmp_path / "net", "distilbert", texts=TEXTS)
+    (net / "tokenizer.json").unlink()
+    overrides = settings(net, "model.fresh=true", "prepare.max_tokens=48", "prepare.vocab=300")
+
+    result = train_run("words", workspace, overrides=[*overrides, "evaluate.baselines=false"])
+
+    bundle = open_bundle(Registry(workspace.models).path(parse_ref(result["model"])))
+    assert len(json.loads((bundle.folder / "tokenizer.json").read_text())["model"]["vocab"]) <= 300
