@@ -96,3 +96,13 @@ def test_damaged_shards_are_an_error_that_names_them(tmp_path: Path) -> None:
     assert shard.name in found.detail
     assert "holdfast data add SOURCE --name t" in found.detail
     assert gone == found
+
+
+def test_labels_that_differ_in_case_or_blanks_are_found(tmp_path: Path) -> None:
+    rows = [*good(), *([f"{label} {n}", label] for n in range(100) for label in ("X", "x x", "xX"))]
+
+    found = findings(tmp_path, rows)["labels that look alike"]
+
+    assert (found.level, found.count) == ("warning", 2)
+    assert "'X' / 'x'" in found.detail.replace('"', "")
+    assert "'x x' / 'xX'" in found.detail.replace('"', "")

@@ -227,3 +227,17 @@ def test_words_tell_real_machine_texts_from_human_ones_better_than_chance() -> N
     )
 
     assert (measure(said, targets[test])["accuracy"] or 0) > 0.6
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_with_hundreds_of_labels_the_nearest_samples_vote(task: Any) -> None:
+    texts = [f"word{number} word{number} and some more" for number in range(300) for _ in range(3)]
+    targets = np.repeat(np.arange(300), 3)
+    truth = targets if task == "single" else np.eye(300, dtype=np.int8)[targets]
+
+    said = simple("text", texts, truth, texts[::3], task=task, labels=300)
+
+    assert (said.argmax(axis=1) == np.arange(300)).mean() > 0.99
+    assert said.min() > 0
+    if task == "single":
+        assert said.sum(axis=1) == pytest.approx(1)

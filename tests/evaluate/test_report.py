@@ -50,7 +50,7 @@ def test_one_label_a_sample_is_reported_whole() -> None:
     assert told["calibration"]["before"] == told["calibration"]["after"]
     assert told["metrics_with_twins"] is None
     assert told["left_out_twins"] == 0
-    assert told["resampled"] == {"unit": "samples", "count": 60}
+    assert told["resampled"] == {"unit": "samples", "count": 60, "times": FAST.bootstrap}
     assert told["undefined"] == []
 
 
@@ -122,13 +122,23 @@ def test_nothing_is_claimed_when_all_samples_are_twins() -> None:
     json.dumps(told, allow_nan=False)
 
 
+def test_more_than_a_thousand_labels_have_no_table_of_confusions() -> None:
+    labels = [str(number) for number in range(1001)]
+    said = np.full((3, 1001), 1 / 1001)
+
+    told = evaluate(said, np.array([0, 1, 1000]), task="single", labels=labels, config=FAST)
+
+    assert told["confusion"] is None
+    assert len(told["per_class"]) == 1001
+
+
 def test_groups_are_drawn_whole_and_said() -> None:
     said, targets = split()
     arguments: Any = {"task": "single", "labels": ["a", "b", "c"], "config": FAST}
 
     grouped = evaluate(said, targets, groups=np.array([f"bird {i % 6}" for i in range(60)]), **arguments)
 
-    assert grouped["resampled"] == {"unit": "groups", "count": 6}
+    assert grouped["resampled"] == {"unit": "groups", "count": 6, "times": FAST.bootstrap}
     assert grouped["metrics"] != evaluate(said, targets, **arguments)["metrics"]
 
 

@@ -19,7 +19,7 @@ def inputs_of(modality: str, count: int) -> torch.Tensor:
         return torch.randint(0, 256, (count, 16, 16, 3), dtype=torch.uint8, generator=generator)
     if modality == "audio":
         return torch.randn(count, 4000, generator=generator)
-    return torch.randint(1, 300, (count, 9), generator=generator)
+    return torch.randint(1, 258, (count, 9), generator=generator)
 
 
 def network(name: str, depth: int = 2, **named: int) -> tuple[Classifier, str]:
@@ -27,7 +27,8 @@ def network(name: str, depth: int = 2, **named: int) -> tuple[Classifier, str]:
     assert modality is not None
     torch.manual_seed(0)
     config = ModelConfig(name=name, width=16, depth=depth)
-    return build(config, PREPARES[modality], 3, 300, **named).eval(), modality
+    vocab = 258 if name == "text_ngrams" else 300
+    return build(config, PREPARES[modality], 3, vocab, **named).eval(), modality
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -112,7 +113,7 @@ def test_a_network_for_another_modality_is_refused() -> None:
 
     assert str(error.value) == (
         "model.name: 'resnet_small' is for image, but prepare.modality is text\n"
-        "hint: for text there are: text_small, hf"
+        "hint: for text there are: text_small, text_ngrams, hf"
     )
 
 

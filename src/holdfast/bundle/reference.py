@@ -11,6 +11,8 @@ from holdfast.core.errors import BundleError
 from holdfast.core.files import write_bytes
 
 _BINS, _COMPONENTS, _QUANTILES, _KEPT = 20, 16, 101, 10_000
+_MOST_CELLS = 10_000_000
+"""Probabilities that are kept: fewer samples where there are very many labels."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Reference:
         components: shape (k, width); the k directions in which the embeddings vary most, of length 1,
             the widest first. k is 16, or less for few samples or a narrow embedding.
         quantiles: shape (101, k); percentiles 0 to 100 of the embeddings along each direction.
-        probabilities: float32 of shape (at most 10,000, labels); held-out answers, evenly picked.
+        probabilities: float32 of shape (at most 10,000, labels), and at most 10 million numbers;
+            held-out answers, evenly picked.
     """
 
     confidence: np.ndarray
@@ -59,17 +62,18 @@ def write_reference(
     count, labels = probabilities.shape
     if count == 0 or len(embeddings) != count or len(targets) != count:
         raise ValueError(f"need as many of each: {count}, {len(embeddings)} and {len(targets)} samples")
-    has = np.eye(labels)[targets] if targets.ndim == 1 else targets
+    single = targets.ndim == 1
+    shares = np.bincount(targets, minlength=labels) / count if single else targets.mean(axis=0)
     center, components = _directions(np.asarray(embeddings, np.float64))
     projected = (embeddings - center) @ components.T
     reference = Reference(
         confidence=np.histogram(probabilities.max(axis=1), bins=_BINS, range=(0, 1))[0].astype(np.int64),
-        label_shares=has.mean(axis=0),
+        label_shares=shares,
         mean_probabilities=probabilities.mean(axis=0, dtype=np.float64),
         center=center,
         components=components,
         quantiles=np.quantile(projected, np.linspace(0, 1, _QUANTILES), axis=0),
-        probabilities=probabilities[_evenly(count)].astype(np.float32),
+        probabilities=probabilities[_evenly(count, labels)].astype(np.float32),
     )
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **vars(reference))
@@ -102,5 +106,6 @@ def _directions(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return center, widest * np.sign(largest)[:, None]
 
 
-def _evenly(count: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, _KEPT)).astype(np.int64)
+def _evenly(count: int, labels: int) -> np.ndarray:
+    kept = min(count, _KEPT, max(1, _MOST_CELLS // labels))
+    return np.linspace(0, count - 1, kept).astype(np.int64)

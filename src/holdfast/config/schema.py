@@ -97,8 +97,8 @@ class TextPrepare(Settings):
     modality: Literal["text"] = "text"
     max_tokens: Annotated[int, Ge(4), Le(8192)] = 256
     """Longer texts are cut here."""
-    vocab: Annotated[int, Ge(300), Le(200_000)] = 8000
-    """Tokens of the byte-pair vocabulary that is learnt from the training split."""
+    vocab: Annotated[int, Ge(258), Le(200_000)] = 8000
+    """Tokens of the byte-pair vocabulary that is learnt from the training split; 258 are the bytes alone."""
     tokenizer: str | None = None
     """Path of a `tokenizer.json` to use instead of the pretrained network's own, or of learning one."""
     max_chars: Count = 1_000_000

@@ -37,6 +37,7 @@ def check(version: Version) -> list[Finding]:
         _conflicts,
         _crossing_groups,
         _missing_labels,
+        _alike,
         _twins,
         _few,
         _uneven,
@@ -109,6 +110,22 @@ def _missing_labels(version: Version) -> Iterator[Finding]:
                 + ("they cannot be learnt" if split == "train" else "they are not measured"),
                 len(missing),
             )
+
+
+def _alike(version: Version) -> Iterator[Finding]:
+    """Labels that are one word but for case and blanks: most likely one label, written in several ways."""
+    written: dict[str, list[str]] = defaultdict(list)
+    for label in version.info.labels:
+        written["".join(label.casefold().split())].append(label)
+    alike = [ways for ways in written.values() if len(ways) > 1]
+    if alike:
+        shown = [" / ".join(map(repr, ways)) for ways in alike]
+        yield Finding(
+            "warning",
+            "labels that look alike",
+            f"they differ only in case or blanks, yet count as different labels: {some(shown, width=80)}",
+            len(alike),
+        )
 
 
 def _twins(version: Version) -> Iterator[Finding]:

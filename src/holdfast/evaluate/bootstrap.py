@@ -11,6 +11,9 @@ from holdfast.evaluate.weighted import outcome, weigh
 _CELLS = 4_000_000
 """Draws held at once, samples times resamples: 32 MB."""
 
+_MOST_WORK, _FEWEST = 2_000_000_000, 20
+"""Samples times labels times resamples at most, and resamples at least."""
+
 _MOST_SHIFT = 1.0
 """Of the bias correction, in standard deviations; beyond this both ends would fall into one tail."""
 
@@ -40,7 +43,8 @@ def intervals(
         targets: shape (n,) or (n, labels).
         thresholds: shape (labels,), for many labels only.
         groups: shape (n,), any values; samples with equal values belong together.
-        resamples: more make the ends steadier, at a cost in time that grows as they do.
+        resamples: more make the ends steadier, at a cost in time that grows as they do. Fewer are
+            drawn where there are very many samples and labels (`affordable`).
         confidence: share of resamples inside the interval.
         seed: of the draws.
 
@@ -56,6 +60,7 @@ def intervals(
     told = outcome(probabilities, targets, thresholds)
     values = weigh(told, np.ones((len(told.true), 1)))
     unit_of = _units(groups, len(told.true))
+    resamples = affordable(resamples, told.probabilities.shape)
     if resamples == 0 or unit_of.max() == 0:
         return dict.fromkeys(values)
     drawn = [weigh(told, weights) for weights in _draws(unit_of, resamples, seed)]
@@ -100,6 +105,7 @@ def paired_differences(
     {'difference': 1.0, 'low': 1.0, 'high': 1.0}
     """
     told = [outcome(said, targets, cuts) for said, cuts in zip((first, second), thresholds, strict=True)]
+    resamples = affordable(resamples, told[0].probabilities.shape)
     unit_of = _units(groups, len(told[0].true))
     once = [weigh(one, np.ones((len(one.true), 1))) for one in told]
     drawn = [
@@ -117,6 +123,19 @@ def paired_differences(
         known = None if np.isnan(difference) else difference
         found[name] = {"difference": known, "low": low, "high": high}
     return found
+
+
+def affordable(resamples: int, shape: tuple[int, ...]) -> int:
+    """As many resamples as asked for, or, of very many samples and labels, as take a minute or so.
+
+    Args:
+        resamples: asked for.
+        shape: (samples, labels).
+
+    >>> affordable(1000, (2000, 40)), affordable(1000, (2000, 10_000))
+    (1000, 100)
+    """
+    return min(resamples, max(_FEWEST, _MOST_WORK // max(1, shape[0] * shape[1])))
 
 
 def _units(groups: np.ndarray | None, n: int) -> np.ndarray:

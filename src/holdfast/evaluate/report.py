@@ -7,7 +7,7 @@ import numpy as np
 
 from holdfast.config.schema import EvaluateConfig
 from holdfast.core.media import Task
-from holdfast.evaluate.bootstrap import intervals
+from holdfast.evaluate.bootstrap import affordable, intervals
 from holdfast.evaluate.calibration import calibration_error
 from holdfast.evaluate.metrics import HEADLINE, Thresholds, confusion_matrix, measure, per_class
 
@@ -48,10 +48,11 @@ def evaluate(
         `headline` (the name of the metric that models are compared by), `metrics`,
         `metrics_with_twins` (None where there are no twins), `baselines`, `beats` (for the majority
         and the simple baseline: whether the headline metric is better; None where that was not
-        computed), `per_class`, `confusion` (None for multi), `calibration`, `samples`,
-        `left_out_twins`, `resampled` (what was drawn for the intervals, and of how many) and
-        `undefined` (labels without positives or without negatives, which the means of average
-        precision and AUROC leave out). A metric is {value, low, high}; None stands for what is undefined.
+        computed), `per_class`, `confusion` (None for multi, and for more than 1,000 labels),
+        `calibration`, `samples`, `left_out_twins`, `resampled` (what was drawn for the intervals,
+        of how many, and how many times) and `undefined` (labels without positives or without negatives,
+        which the means of average precision and AUROC leave out). A metric is {value, low, high}; None
+        stands for what is undefined.
 
     Raises:
         ValueError: if shapes do not fit.
@@ -79,16 +80,24 @@ def evaluate(
         "baselines": beside,
         "beats": _beats(metrics, beside, HEADLINE[task]),
         "per_class": classes,
-        "confusion": confusion_matrix(said, true).tolist() if task == "single" else None,
+        "confusion": confusion_matrix(said, true).tolist() if _has_table(task, labels) else None,
         "calibration": {
             "before": None if before is None else calibration_error(before[kept], true, bins=config.bins),
             "after": calibration_error(said, true, bins=config.bins),
         },
         "samples": int(kept.sum()),
         "left_out_twins": int((~kept).sum()),
-        "resampled": _resampled(groups, kept),
+        "resampled": _resampled(groups, kept) | {"times": affordable(config.bootstrap, said.shape)},
         "undefined": [row["label"] for row in classes if row["auroc"] is None],
     }
+
+
+_MOST_IN_TABLE = 1000
+"""Labels in a confusion matrix: one of 10,000 would be 100 million numbers, nearly all of them 0."""
+
+
+def _has_table(task: Task, labels: Sequence[str]) -> bool:
+    return task == "single" and len(labels) <= _MOST_IN_TABLE
 
 
 def _check(
@@ -170,6 +179,6 @@ def _without_headline(
         "calibration": {"before": None, "after": None},
         "samples": 0,
         "left_out_twins": twins,
-        "resampled": {"unit": "samples", "count": 0},
+        "resampled": {"unit": "samples", "count": 0, "times": 0},
         "undefined": list(labels),
     }

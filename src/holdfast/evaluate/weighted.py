@@ -63,8 +63,13 @@ def outcome(
         return Outcome("multi", said, truth.astype(bool), labels_of(said, "multi", thresholds))
     if truth.min() < 0 or truth.max() >= labels:
         raise ValueError(f"targets go from {truth.min()} to {truth.max()}, but there are {labels} labels")
-    one_hot = np.eye(labels, dtype=bool)
-    return Outcome("single", said, one_hot[truth], one_hot[labels_of(said, "single")])
+    return Outcome("single", said, _one_hot(truth, labels), _one_hot(labels_of(said, "single"), labels))
+
+
+def _one_hot(truth: np.ndarray, labels: int) -> np.ndarray:
+    flags = np.zeros((len(truth), labels), dtype=bool)
+    flags[np.arange(len(truth)), truth] = True
+    return flags
 
 
 def weigh(told: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,6 +13,9 @@ from holdfast.core.media import Modality
 PAD, UNK = 0, 1
 """Ids of the padding and the unknown token of the vocabularies that `learn_tokenizer` makes."""
 
+BYTES = 258
+"""Tokens of a vocabulary that knows nothing but the bytes."""
+
 _PADDINGS = ("[PAD]", "<pad>", "<|pad|>", "<PAD>")
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -99,6 +102,18 @@ def learn_tokenizer(texts: Iterable[str], vocab: int) -> bytes:
     )
     tokenizer.train_from_iterator(sorted(texts), trainer)  # counting words, it should not mind the order
     return str(tokenizer.to_str(pretty=True)).encode()
+
+
+def bytes_of_ids() -> list[int]:
+    """The bytes that ids from 2 on mean in a vocabulary of BYTES tokens that `learn_tokenizer` makes.
+
+    Bytes that are printable characters of Latin-1 come first, in their order, then the others.
+
+    >>> bytes_of_ids()[0] == ord("!")
+    True
+    """
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return printable + [byte for byte in range(256) if byte not in set(printable)]
 
 
 def read_text(data: bytes, max_chars: int | None = None) -> str:

@@ -28,6 +28,7 @@ CATALOG = {
     "resnet_small": Part("image", "holdfast.models.resnet"),
     "mel_cnn_small": Part("audio", "holdfast.models.melcnn"),
     "text_small": Part("text", "holdfast.models.ngrams"),
+    "text_ngrams": Part("text", "holdfast.models.textgrams"),
     "hf": Part(None, "holdfast.models.huggingface"),
 }
 

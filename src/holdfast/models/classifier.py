@@ -1,5 +1,7 @@
 """What every network looks like from outside: decoded input in, logits and an embedding out."""
 
+from collections.abc import Callable, Iterable
+
 from torch import Tensor, nn
 
 
@@ -24,6 +26,16 @@ class Classifier(nn.Module):
         self.body = body
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, labels)
+
+    def prime(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
+        """Learn from the training split what no gradient teaches, such as how rare a word is.
+
+        Called once, before the first step. Most networks have nothing to learn so. What is learnt must
+        be in buffers that go into a checkpoint.
+
+        Args:
+            batches: gives decoded inputs with targets of shape (n, labels), as often as it is called.
+        """
 
     def features(self, inputs: Tensor) -> Tensor:
         """What the body sees of a batch."""

@@ -1,6 +1,7 @@
 """What learns: the network with its loss and optimiser, one step of it, and how good it is."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -22,7 +23,7 @@ from holdfast.train.checkpoint import load_weights
 from holdfast.train.device import Device
 from holdfast.train.dropout import roll_dropouts, seed_of, spread_dropouts
 from holdfast.train.loader import Batch, Samples, padding, plain_batches
-from holdfast.train.losses import Loss, make_loss
+from holdfast.train.losses import Loss, as_shares, make_loss
 from holdfast.train.norm import join_norms
 from holdfast.train.optim import make_optimizer, set_learning_rate
 from holdfast.train.profile import OFF, Profile
@@ -30,6 +31,9 @@ from holdfast.train.team import ALONE, Team
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run that holds them."""
+
+_PRIMED_AT_ONCE = 32
+"""Samples; the same however large a batch is, so that the sums come out the same."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,20 @@ def make_learner(
         make_average(model) if config.train.ema else None,
         team,
     )
+
+
+def prime(learner: Learner, samples: Samples, rows: np.ndarray) -> None:
+    """Let the network learn from the training split what no gradient teaches, such as counts."""
+    info, targets = samples.version.info, samples.version.targets[rows]
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for inputs, places in plain_batches(samples, rows, _PRIMED_AT_ONCE):
+            shares = as_shares(targets[places], info.task, len(info.labels))
+            yield inputs.to(learner.device.torch), torch.from_numpy(shares).to(learner.device.torch)
+
+    learner.model.prime(batches)
+    if learner.average is not None:
+        learner.average.load_state_dict(learner.model.state_dict())
 
 
 def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int) -> float:

@@ -24,7 +24,7 @@ from holdfast.train.checkpoint import State, load_last, save_best, save_last
 from holdfast.train.device import repeatable
 from holdfast.train.job import Job
 from holdfast.train.launch import launched, own_device
-from holdfast.train.learner import CHECKPOINTS, Learner, learn, make_learner, validate
+from holdfast.train.learner import CHECKPOINTS, Learner, learn, make_learner, prime, validate
 from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.losses import as_shares
 from holdfast.train.optim import learning_rate
@@ -119,6 +119,8 @@ def fit_in(
             room = config.train.cache_mb / team.size
             samples = Samples(version, job.preparation, cache_mb=room, threads=device.threads)
             samples.warm(np.concatenate([train, valid]))
+            if state.step == 0:
+                prime(learner, samples, train)
             if config.train.profile and team.leads:
                 learner = replace(learner, profile=Profile(run.folder, device.torch))
             _train(learner, samples, train, valid, state, run, on_epoch)

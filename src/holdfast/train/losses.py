@@ -71,5 +71,6 @@ def as_shares(targets: np.ndarray, task: Task, labels: int) -> np.ndarray:
     """
     if task == "multi":
         return targets.astype(np.float32)
-    shares: np.ndarray = np.eye(labels, dtype=np.float32)[targets]
+    shares = np.zeros((len(targets), labels), np.float32)
+    shares[np.arange(len(targets)), targets] = 1
     return shares

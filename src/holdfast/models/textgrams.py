@@ -1,0 +1,243 @@
+"""A linear model on hashed words and runs of characters, beside numbers of style and a small network."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.config.schema import ModelConfig, TextPrepare
+from holdfast.core.errors import ConfigError
+from holdfast.modality.text import BYTES, bytes_of_ids
+from holdfast.models.classifier import Classifier
+from holdfast.models.spans import MARK, NOTHING, PRIME, Spans, neighbours
+
+_BUCKETS = 1 << 18
+"""Grams that share a bucket share a weight; more buckets share less, but make the bundle larger."""
+_VECTORS = 1 << 15
+_MOST_SCORES = 32
+"""Numbers that a gram has: one for each label, but no more than this."""
+_WORDS, _RUNS = (1, 2, 3), (3, 4, 5, 8)
+_COUNTED_ONLY = {("words", 3), ("runs", 8)}
+"""Grams that say how much a text repeats itself, and are too rare to have a weight."""
+_STRENGTH = 5.0
+"""Length of a text's vector of grams: what makes the weights that are learnt about 1 in size."""
+_RUNS_SHARE = 0.5
+"""Length of the part for runs of characters, as a share of that for words."""
+_MARKS = ",\"'-"
+_LEAST = 1e-3
+
+
+def build(config: ModelConfig, prepare: TextPrepare, labels: int, vocab: int, pad: int) -> Classifier:
+    """Grams with a weight for each label, and vectors of `width` for words, with `depth` - 1 hidden layers.
+
+    Raises:
+        ConfigError: if the vocabulary is another than the bytes.
+    """
+    if vocab != BYTES:
+        raise ConfigError(
+            f"model.name: 'text_ngrams' reads bytes, but the vocabulary has {vocab} tokens",
+            hint=f"set prepare.vocab={BYTES}, and leave prepare.tokenizer out",
+        )
+    body = TextGrams(config, prepare.max_tokens, labels)
+    return GramClassifier(Bytes(pad), body, width=body.out_width, labels=labels, dropout=0.0)
+
+
+class GramClassifier(Classifier):
+    """Its head begins with the scores of the grams as they are."""
+
+    body: "TextGrams"
+
+    def __init__(self, front: nn.Module, body: "TextGrams", *, width: int, labels: int, dropout: float):
+        super().__init__(front, body, width=width, labels=labels, dropout=dropout)
+        if body.narrow:
+            with torch.no_grad():
+                self.head.weight[:, :labels] = torch.eye(labels)
+
+    @torch.no_grad()
+    def prime(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
+        """Count the grams of the training split, and how its texts vary in style."""
+        self.body.count((self.front(inputs), shares) for inputs, shares in batches())
+        self.body.standardise(self.front(inputs) for inputs, _ in batches())
+
+
+class Bytes(nn.Module):
+    """Token ids of a vocabulary of bytes to the bytes; NOTHING for what fills up a batch."""
+
+    def __init__(self, pad: int) -> None:
+        super().__init__()
+        self.table: Tensor
+        table = torch.tensor([NOTHING, ord("?"), *bytes_of_ids()])
+        table[pad] = NOTHING
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Same shape, int64."""
+        return self.table[ids]
+
+
+class TextGrams(nn.Module):
+    """Bytes of shape (n, length) to embeddings: scores of grams, numbers of style, a mean of vectors.
+
+    A gram is a word, a pair of words, or a run of 3 to 5 characters. A text is the set of its grams, each
+    weighed by how much it tells (`telling`), normed to a fixed length for words and for runs: so no text
+    says more by being longer.
+    """
+
+    def __init__(self, config: ModelConfig, longest: int, labels: int) -> None:
+        super().__init__()
+        self.spans = Spans(longest)
+        self.scores = min(labels, _MOST_SCORES)
+        self.narrow = labels == self.scores  # each label has a score of its own
+        self.weights = nn.Embedding(_BUCKETS, self.scores)
+        nn.init.normal_(self.weights.weight, std=1e-3)
+        self.vectors = nn.Embedding(_VECTORS, config.width)
+        nn.init.normal_(self.vectors.weight, std=0.1)
+        self.layers = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(config.depth - 1))
+        self.dropout = nn.Dropout(config.dropout)
+        self.telling: Tensor
+        self.rarity: Tensor
+        self.middle: Tensor
+        self.spread: Tensor
+        self.register_buffer("telling", torch.ones(_BUCKETS))
+        self.register_buffer("rarity", torch.ones(_BUCKETS))
+        self.register_buffer("middle", torch.zeros(_STYLES))
+        self.register_buffer("spread", torch.ones(_STYLES))
+        self.out_width = self.scores + _STYLES + config.width
+
+    def forward(self, text: Tensor) -> Tensor:
+        """Shape (n, out_width)."""
+        grams = _Grams(self.spans, text)
+        words, runs = (self._bag(grams, kind) for kind in ("words", "runs"))
+        style = (self.style(grams) - self.middle) / self.spread
+        vectors = self._mean_vector(grams)
+        for layer in self.layers:
+            vectors = vectors + torch.relu(layer(vectors))
+        scores = _STRENGTH * (words + _RUNS_SHARE * runs)
+        return torch.cat([scores, style.clamp(-4, 4), self.dropout(vectors)], dim=1)
+
+    def style(self, grams: "_Grams") -> Tensor:
+        """How a text is written, whatever it is about; shape (n, 21).
+
+        How much it repeats itself, how long it, its words and its sentences are, how rare its words are,
+        and which kinds of characters it has.
+        """
+        return torch.cat([grams.novelty(), grams.lengths(), grams.shares(), grams.rarity(self.rarity)], dim=1)
+
+    def count(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learn from texts and targets how rare each gram is, and how much it tells of a label.
+
+        A gram tells as much as the logs of its frequency with and without a label differ (Wang and
+        Manning 2012). With many labels it tells as much as it is rare. One that is in a single text
+        tells nothing.
+        """
+        seen, texts = torch.zeros(_BUCKETS, self.scores + 1), 0
+        for text, shares in batches:
+            has = (_Grams(self.spans, text).counts > 0).float().cpu()
+            columns = [torch.ones(len(shares), 1), shares[:, : self.scores].cpu()]
+            seen += has.T @ torch.cat(columns, dim=1)
+            texts += len(text)
+        every, with_label = seen[:, :1], seen[:, 1:]
+        rarity = torch.log((1 + texts) / (1 + every[:, 0])) + 1
+        differ = _log_share(with_label) - _log_share(every - with_label)
+        telling = differ.square().mean(dim=1).sqrt() if self.narrow else rarity
+        self.rarity.copy_(rarity)
+        self.telling.copy_(torch.where(every[:, 0] > 1, telling, 0.0))
+
+    def standardise(self, batches: Iterable[Tensor]) -> None:
+        """Learn from texts the mean and the deviation of each number of style."""
+        styles = torch.cat([self.style(_Grams(self.spans, text)).double().cpu() for text in batches])
+        self.middle.copy_(styles.mean(dim=0))
+        self.spread.copy_(styles.std(dim=0, correction=0).clamp(min=_LEAST))
+
+    def _bag(self, grams: "_Grams", kind: str) -> Tensor:
+        """Sum of the scores of a text's grams, shape (n, scores)."""
+        places, counts, there = grams.of(kind)
+        telling = self.telling[places] * there
+        length = (telling.square() / counts).sum(dim=1, keepdim=True).clamp(min=1e-12).sqrt()
+        each = telling / counts / length
+        bag: Tensor = (each.unsqueeze(2) * self.weights(places)).sum(dim=1)
+        return bag
+
+    def _mean_vector(self, grams: "_Grams") -> Tensor:
+        places, _, there = grams.of("words")
+        vectors = self.vectors(places % _VECTORS) * there.unsqueeze(2)
+        mean: Tensor = vectors.sum(dim=1) / there.sum(dim=1, keepdim=True).clamp(min=1)
+        return mean
+
+
+_STYLES = 21
+_SALTS = dict(zip((("words", n) for n in _WORDS), (11, 23, 37), strict=True)) | dict(
+    zip((("runs", n) for n in _RUNS), (41, 59, 61, 83), strict=True)
+)
+
+
+class _Grams:
+    """The grams of a batch of texts: their buckets, and how often each is in its text."""
+
+    def __init__(self, spans: Spans, text: Tensor) -> None:
+        self.text = text
+        numbers, self.starts, self.ends = spans.words(text)
+        self.has_word = self.starts < text.shape[1]
+        found = [neighbours(numbers, self.has_word, size) for size in _WORDS] + spans.runs(text, _RUNS)
+        keys = list(_SALTS)
+        places = [
+            (n * 7919 + 104_729 * _SALTS[key]) % PRIME % _BUCKETS
+            for key, (n, _) in zip(keys, found, strict=True)
+        ]
+        there = [flags.float() for _, flags in found]
+        nothing = torch.zeros(len(text), _BUCKETS, device=text.device)
+        self.counts = nothing.scatter_add(1, torch.cat(places, dim=1), torch.cat(there, dim=1))
+        own = [self.counts.gather(1, place).clamp(min=1) for place in places]
+        self._by = dict(zip(keys, zip(places, own, there, strict=True), strict=True))
+        self._kinds = spans.kinds
+
+    def of(self, kind: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Buckets, counts in the text, and 1 where there is one, of a kind's grams that have a weight."""
+        chosen = [self._by[key] for key in self._by if key[0] == kind and key not in _COUNTED_ONLY]
+        places, counts, there = zip(*chosen, strict=True)
+        return torch.cat(places, dim=1), torch.cat(counts, dim=1), torch.cat(there, dim=1)
+
+    def novelty(self) -> Tensor:
+        """Logs of the shares of grams that are different ones, shape (n, 7)."""
+        shares = [_mean(1 / counts, there) for _, counts, there in self._by.values()]
+        return (torch.cat(shares, dim=1) + _LEAST).log()
+
+    def lengths(self) -> Tensor:
+        """Log of the number of words, mean and deviation of their bytes, log of words a sentence."""
+        total = self.has_word.float().sum(dim=1, keepdim=True)
+        at = self.starts.clamp(max=self.text.shape[1] - 1)
+        proper = (self.has_word & (self._kinds[self.text.gather(1, at)] != MARK)).float()
+        size = (self.ends - self.starts).float()
+        mean = _mean(size, proper)
+        deviation = (_mean((size - mean).square(), proper) + 1e-6).sqrt()
+        stops = torch.stack([self.text == ord(stop) for stop in ".!?"]).float().sum(dim=(0, 2)).unsqueeze(1)
+        return torch.cat([(total + 1).log(), mean, deviation, ((total + 1) / (stops + 1)).log()], dim=1)
+
+    def shares(self) -> Tensor:
+        """Shares of capitals, digits, marks, bytes beyond ASCII, and of four marks; shape (n, 8)."""
+        text = self.text
+        flags = [
+            (text >= ord("A")) & (text <= ord("Z")),
+            (text >= ord("0")) & (text <= ord("9")),
+            self._kinds[text] == MARK,
+            (text >= 128) & (text != NOTHING),
+            *(text == ord(mark) for mark in _MARKS),
+        ]
+        there = (text != NOTHING).float()
+        return torch.cat([_mean(flag.float(), there) for flag in flags], dim=1)
+
+    def rarity(self, of_gram: Tensor) -> Tensor:
+        """Mean and deviation of how rare the words are, shape (n, 2)."""
+        places, _, there = self._by["words", 1]
+        each = of_gram[places]
+        mean = _mean(each, there)
+        return torch.cat([mean, (_mean((each - mean).square(), there) + 1e-6).sqrt()], dim=1)
+
+
+def _mean(values: Tensor, there: Tensor) -> Tensor:
+    """Over what is there, shape (n, 1)."""
+    return (values * there).sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _log_share(counts: Tensor) -> Tensor:
+    return ((counts + 1) / (counts + 1).sum(dim=0)).log()
