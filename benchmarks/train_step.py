@@ -23,7 +23,6 @@ from holdfast.train.device import pick_device, repeatable
 from holdfast.train.learner import Learner, make_learner
 from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.loop import learn_epoch
-from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
 
 _STEPS, _PAIRS = 12, 9
@@ -76,8 +75,7 @@ def _prepared(folder: Path) -> tuple[Learner, list[Batch], Run]:
         preparation, device = prepare(config.prepare), pick_device(config.device)
         samples = Samples(version, preparation, cache_mb=config.train.cache_mb, threads=1)
         plan = split_evenly(version.indices("train")[:count], config.train.batch)
-        shares = as_shares(version.targets, "single", 2)
-        batches = list(training_batches(samples, plan, shares, config.augment, key=(0, 0)))
+        batches = list(training_batches(samples, plan, config.augment, key=(0, 0)))
         learner = make_learner(config, version, preparation, device)
     return learner, batches, run
 

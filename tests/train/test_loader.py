@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from holdfast.train.loader import Batch, Samples, plain_batches, training_batches
-from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
 from holdfast.train.team import ALONE, Team
 
@@ -15,10 +14,8 @@ def samples_of(toy, cache_mb: float = 64) -> Samples:
 
 
 def batches_of(toy, samples: Samples, start: int = 0, epoch: int = 1) -> list:
-    rows, info = toy.version.indices("train"), toy.version.info
-    shares = as_shares(toy.version.targets, info.task, len(info.labels))
-    plan = split_evenly(rows, 8)
-    return list(training_batches(samples, plan, shares, toy.config().augment, key=(0, epoch), start=start))
+    plan = split_evenly(toy.version.indices("train"), 8)
+    return list(training_batches(samples, plan, toy.config().augment, key=(0, epoch), start=start))
 
 
 @pytest.mark.parametrize("kind", ["image", "audio", "text", "attributes"])
@@ -83,10 +80,9 @@ def test_the_parts_of_a_team_are_the_whole_batch(kind, toy) -> None:
     config = data.config(mixing)
     samples = Samples(data.version, data.preparation(config), cache_mb=100, threads=1)
     plan = split_evenly(data.version.indices("train")[:11], 6)
-    shares = as_shares(data.version.targets, "single", len(data.version.info.labels))
 
     def made(team: Team) -> list[Batch]:
-        return list(training_batches(samples, plan, shares, config.augment, key=(0, 0), team=team))
+        return list(training_batches(samples, plan, config.augment, key=(0, 0), team=team))
 
     for whole, *parts in zip(made(ALONE), *(made(Team(rank, 2)) for rank in range(2)), strict=True):
         assert torch.equal(torch.cat([part.shares for part in parts]), whole.shares)

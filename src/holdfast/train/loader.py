@@ -16,6 +16,7 @@ from holdfast.data import Version
 from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
 from holdfast.train import augment
+from holdfast.train.losses import as_shares
 from holdfast.train.mix import draw_mix, mix_batch, mix_shares
 from holdfast.train.pictures import change_pictures, rolls_needed
 from holdfast.train.team import ALONE, Team
@@ -106,7 +107,6 @@ class Batch:
 def training_batches(
     samples: Samples,
     plan: Sequence[np.ndarray],
-    shares: np.ndarray,
     config: AugmentConfig,
     *,
     key: tuple[int, int],
@@ -120,7 +120,6 @@ def training_batches(
     Args:
         samples: where they come from.
         plan: indices of the samples of each batch of the epoch.
-        shares: targets of all samples of the version, shape (all, labels).
         config: how samples are changed and mixed.
         key: seed and epoch; the same ones give the same changes.
         start: batches that were seen before.
@@ -129,6 +128,7 @@ def training_batches(
         team: the processes that share each batch; only this one's part is made.
     """
     firsts = np.cumsum([0, *(len(part) for part in plan)])
+    info, known = samples.version.info, samples.version.targets
 
     def make(number: int) -> Batch:
         total, first = len(plan[number]), firsts[number]
@@ -139,7 +139,7 @@ def training_batches(
             rows = np.append(rows, rows[0] - 1) % total
         indices = plan[number][rows]
         inputs = _augmented(samples, indices, config, (*key, 0), first + rows, side)
-        targets = shares[indices]
+        targets = as_shares(known[indices], info.task, len(info.labels))
         if mix:
             kind, pad = samples.preparation.modality, padding(samples.preparation)
             inputs, own = mix_batch(inputs[:-1], np.roll(inputs, 1, 0)[:-1], mix.part(part), kind, pad=pad)

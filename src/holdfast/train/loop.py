@@ -26,7 +26,6 @@ from holdfast.train.job import Job
 from holdfast.train.launch import launched, own_device
 from holdfast.train.learner import CHECKPOINTS, Learner, learn, make_learner, prime, validate
 from holdfast.train.loader import Batch, Samples, training_batches
-from holdfast.train.losses import as_shares
 from holdfast.train.optim import learning_rate
 from holdfast.train.pace import settle_device
 from holdfast.train.pictures import side_of
@@ -149,7 +148,6 @@ def _train(
 ) -> None:
     """The epochs that are left. `state` says where training stands, and is on disk every so often."""
     dials, version = learner.config.train, samples.version
-    shares = as_shares(version.targets, version.info.task, len(version.info.labels))
     done = state.epoch * len(train) + state.seen
     with progress("train", dials.epochs * len(train), done=done, unit="samples") as bar:
         while not _is_over(state, dials):
@@ -161,7 +159,6 @@ def _train(
             batches = training_batches(
                 samples,
                 plan,
-                shares,
                 learner.config.augment,
                 key=key,
                 start=state.position,

@@ -11,7 +11,6 @@ from holdfast.tracking import Run
 from holdfast.train.device import Device, pick_device, repeatable
 from holdfast.train.learner import learn, make_learner
 from holdfast.train.loader import Samples, training_batches
-from holdfast.train.losses import as_shares
 from holdfast.train.sampler import split_evenly
 
 _WORTH_S = 20.0
@@ -118,10 +117,9 @@ def _stepper(
 ) -> Callable[[Device], None]:
     """Steps of a network of its own, over and over on the first batch."""
     rows = version.indices("train")
-    shares = as_shares(version.targets, version.info.task, len(version.info.labels))
     samples = Samples(version, preparation, cache_mb=0, threads=1)
     plan = split_evenly(rows, config.train.batch)[:1]
-    [batch] = training_batches(samples, plan, shares, config.augment, key=(0, 0), side=config.model.side)
+    [batch] = training_batches(samples, plan, config.augment, key=(0, 0), side=config.model.side)
     learner = make_learner(config, version, preparation, device)
 
     def step(option: Device) -> None:
