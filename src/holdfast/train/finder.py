@@ -16,7 +16,6 @@ from holdfast.modality import Preparation
 from holdfast.train.device import Device, pick_device, repeatable
 from holdfast.train.learner import learn, make_learner
 from holdfast.train.loader import Batch, Samples, training_batches
-from holdfast.train.losses import as_shares
 from holdfast.train.sampler import order, split_evenly
 
 _SMOOTH = 0.9
@@ -185,10 +184,9 @@ def _batches(config: Config, version: Version, preparation: Preparation) -> Iter
     rows, dials, task = version.indices("train"), config.train, version.info.task
     if len(rows) < 2:
         raise DataError(f"{version.info.name} has {len(rows)} samples to train on", hint="add more samples")
-    shares = as_shares(version.targets, task, len(version.info.labels))
     samples = Samples(version, preparation, cache_mb=dials.cache_mb, threads=1)
     for epoch in count():
         key = (dials.seed, epoch)
         drawn = rows[order(version.targets[rows], task, dials.sampler, key=key)]
         plan = split_evenly(drawn, dials.batch)
-        yield from training_batches(samples, plan, shares, config.augment, key=key, workers=dials.workers)
+        yield from training_batches(samples, plan, config.augment, key=key, workers=dials.workers)
