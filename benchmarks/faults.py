@@ -1,4 +1,5 @@
-"""kill -9 at random moments of `data add`, `train` and `models promote`, then the same command again.
+"""kill -9 at random moments of `data add`, `train`, `train` in two processes with workers and bf16, and
+`models promote`, then the same command again.
 
 `make faults` does 20 of each and prints how many ended as an undisturbed one does: the same fingerprint,
 the same final weights bit for bit, the same alias with a whole audit log.
@@ -21,6 +22,7 @@ from holdfast.core.files import digest_file
 from holdfast.testing.toys import write_digits
 
 _TRAIN = ("prepare.size=16", "model.width=16", "augment.flip=0", "train.epochs=3", "train.batch=64")
+_TOGETHER = ("launch.processes=2", "device.precision=bf16", "train.workers=2", "train.sampler=weighted")
 _QUICK = ("train.checkpoint_s=0.2", "evaluate.bootstrap=50", "device.threads=1")
 
 
@@ -35,28 +37,29 @@ class Job:
 
     def taken_up(self, home: Path) -> bool:
         """Whether the second command went on where the killed one stood, rather than begin anew."""
-        return self.name == "train" and any(run["resumes"] for run in _ask(("runs", "list"), home))
+        return self.name.startswith("train") and any(run["resumes"] for run in _ask(("runs", "list"), home))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--only", default="", help="jobs whose names begin so")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     rng = random.Random(options.seed)
     print(f"seed {options.seed}")
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
-        for job in _jobs(Path(folder)):
+        for job in [job for job in _jobs(Path(folder)) if job.name.startswith(options.only)]:
             same, taken_up = _kill_and_repeat(job, Path(folder), options.kills, rng)
-            more = f"; {taken_up} of them had a run to take up" if job.name == "train" else ""
+            more = f"; {taken_up} of them had a run to take up" if job.name.startswith("train") else ""
             print(f"{job.name}: {same} of {options.kills} ended like an undisturbed run{more}", flush=True)
             bad += options.kills - same
     return 1 if bad else 0
 
 
 def _jobs(folder: Path) -> list[Job]:
-    """The three jobs; each starts from a workspace that was made by undisturbed commands."""
+    """The jobs; each starts from a workspace that was made by undisturbed commands."""
     source = write_digits(folder / "digits")
     empty, added, trained = folder / "empty", folder / "added", folder / "trained"
     empty.mkdir()
@@ -70,6 +73,7 @@ def _jobs(folder: Path) -> list[Job]:
     return [
         Job("data add", add, empty, lambda home: _ask(("data", "show", "digits"), home)["fingerprint"]),
         Job("train", train, added, _weights),
+        Job("train in two processes, bf16", (*train, *_TOGETHER), added, _weights),
         Job("models promote", ("models", "promote", "digits@2", "--force"), trained, _champion),
     ]
 
