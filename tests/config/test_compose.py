@@ -90,3 +90,33 @@ def test_a_stored_configuration_runs_again() -> None:
     stored = load_config(["optim.lr=1e-4"], recipe="text").config.model_dump()
 
     assert validate(stored).optim.lr == 1e-4
+
+
+@pytest.mark.parametrize("recipe", recipes())
+def test_the_full_size_of_each_recipe_tunes_a_pretrained_network(recipe: str) -> None:
+    config = load_config(["size=full"], recipe=recipe).config
+
+    assert config.model.name == "hf"
+    assert config.model.source
+    assert config.prepare.modality != "image" or config.prepare.size == 224
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.name=hf", "name=hf needs a source: a folder, or a name such as microsoft/resnet-50"),
+        ("model.tune=head", "tune=head needs name=hf: resnet_small has nothing learnt to keep"),
+        ("model.source=somewhere", "source is for name=hf, but name is resnet_small"),
+    ],
+)
+def test_what_tuning_needs_is_said(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config([override])
+
+    assert message in str(error.value)
+
+
+def test_one_number_stands_for_all_channels() -> None:
+    prepare = load_config(["prepare.mean=0.4", "prepare.std=[0.1,0.2,0.3]"]).config.prepare
+
+    assert prepare.model_dump(include={"mean", "std"}) == {"mean": (0.4, 0.4, 0.4), "std": (0.1, 0.2, 0.3)}
