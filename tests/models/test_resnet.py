@@ -5,7 +5,7 @@ import torch
 
 from holdfast.config.schema import ImagePrepare, ModelConfig
 from holdfast.core.errors import ConfigError
-from holdfast.models.resnet import Block, build
+from holdfast.models.resnet import Block, _cell_shares, build
 
 
 def test_a_block_begins_as_its_short_cut() -> None:
@@ -24,7 +24,7 @@ def test_a_block_that_is_left_out_is_its_short_cut_and_the_mean_over_chances_sta
 
     left_out = (changes == 0).flatten(1).all(dim=1)
     assert 0.4 < left_out.float().mean() < 0.6
-    block.drop_path = 0.0
+    block.drop_path.p = 0.0
     assert torch.allclose(changes[~left_out], 2 * (block(x) - x)[~left_out], atol=1e-4)
 
 
@@ -49,3 +49,29 @@ def test_larger_pictures_are_seen_as_small_as_asked_for() -> None:
 def test_more_pixels_than_there_are_cannot_be_seen() -> None:
     with pytest.raises(ConfigError, match=r"model\.side: 96 is more than prepare\.size, 64"):
         build(ModelConfig(side=96), ImagePrepare(size=64), 3)
+
+
+@pytest.mark.parametrize("places", [3, 5, 8])
+def test_cells_hold_means_over_even_parts_of_a_side(places: int) -> None:
+    shares = _cell_shares(places, 2)
+    values = torch.rand(places)
+
+    assert shares.sum(dim=1).tolist() == pytest.approx([1, 1])
+    fine = values.repeat_interleave(2)  # each place in halves, so that every cut lies between two of them
+    assert (shares @ values).tolist() == pytest.approx(fine.view(2, -1).mean(dim=1).tolist())
+
+
+def test_with_cells_it_matters_where_things_are() -> None:
+    torch.manual_seed(0)
+    pixels = torch.zeros((1, 32, 32, 3), dtype=torch.uint8)
+    pixels[:, :16, :16] = 255
+    moved = pixels.flip(1)
+
+    model = build(ModelConfig(width=16, depth=1, cells=2), ImagePrepare(size=32), 3).eval()
+    embedding, other = model.body(model.features(pixels)), model.body(model.features(moved))
+
+    upper, lower = embedding.view(16, 2, 2).unbind(1)
+    lower_of_moved = other.view(16, 2, 2)[:, 1]
+    assert embedding.shape == (1, 64)
+    assert not torch.allclose(upper, lower)
+    assert torch.allclose(upper.mean(), lower_of_moved.mean(), atol=0.1)

@@ -127,6 +127,11 @@ class ModelConfig(Settings):
 
     Larger pictures are shrunk inside the graph, and while training their crops are: crops stay sharp.
     """
+    cells: Annotated[int, Ge(1), Le(8)] = 1
+    """Cells on each side over which the last maps of a picture are averaged, each for itself.
+
+    1 forgets where things are. More are for pictures that are aligned, such as faces.
+    """
     drop_path: Share = 0.0
     """Share of the pictures for which the last block is left out while training; earlier ones less often."""
     source: str | None = None

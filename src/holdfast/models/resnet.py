@@ -28,6 +28,7 @@ def build(config: ModelConfig, prepare: ImagePrepare, labels: int) -> Classifier
         channels=3,
         stem_stride=2 if side > _LARGE else 1,
         drop_path=config.drop_path,
+        cells=config.cells,
     )
     return Classifier(
         ImageFront(prepare, side), body, width=body.out_width, labels=labels, dropout=config.dropout
@@ -38,7 +39,14 @@ class ResNet(nn.Module):
     """From pictures of shape (n, channels, height, width) to embeddings of shape (n, out_width)."""
 
     def __init__(
-        self, width: int, depth: int, *, channels: int, stem_stride: int, drop_path: float = 0.0
+        self,
+        width: int,
+        depth: int,
+        *,
+        channels: int,
+        stem_stride: int,
+        drop_path: float = 0.0,
+        cells: int = 1,
     ) -> None:
         super().__init__()
         widths = [width * 2**stage for stage in range(depth)]
@@ -56,17 +64,27 @@ class ResNet(nn.Module):
             nn.ReLU(inplace=True),
             *stages,
         )
-        self.out_width = widths[-1]
+        self.cells = cells
+        self.out_width = widths[-1] * cells**2
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """The mean over all places of what the last stage finds.
+        """The mean over all places of what the last stage finds, or over those of each cell.
 
         Channels are laid out last in memory, which makes a step on a CPU a fifth shorter.
         """
-        embedding: Tensor = self.stages(pictures.contiguous(memory_format=torch.channels_last)).mean(
-            dim=(2, 3)
-        )
-        return embedding
+        maps: Tensor = self.stages(pictures.contiguous(memory_format=torch.channels_last))
+        if self.cells == 1:
+            return maps.mean(dim=(2, 3))
+        down, right = (_cell_shares(maps.shape[axis], self.cells).to(maps) for axis in (2, 3))
+        return (down @ maps @ right.T).flatten(1)
+
+
+def _cell_shares(places: int, cells: int) -> Tensor:
+    """How much each place counts in each cell when a side is cut into even cells; shape (cells, places)."""
+    edges = torch.arange(cells + 1, dtype=torch.float32) * places / cells
+    spots = torch.arange(places, dtype=torch.float32)
+    overlap = torch.minimum(edges[1:, None], spots + 1) - torch.maximum(edges[:-1, None], spots)
+    return overlap.clamp(min=0) * cells / places
 
 
 class Block(nn.Module):
