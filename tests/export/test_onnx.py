@@ -24,7 +24,7 @@ LABELS = ["a", "b", "c"]
 PREPARES: dict[Modality, tuple[str, Prepare]] = {
     "image": ("resnet_small", ImagePrepare(size=24)),
     "audio": (
-        "mel_cnn_small",
+        "mel_transformer_small",
         AudioPrepare(rate=8000, window_s=0.5, hop_s=0.25, n_fft=256, hop=128, f_max=4000),
     ),
     "text": ("text_small", TextPrepare(max_tokens=64, vocab=300)),

@@ -103,7 +103,7 @@ def test_an_unknown_name_is_met_with_the_nearest_one() -> None:
 
     assert str(error.value) == (
         "model.name: no network 'mel_cnn'; did you mean 'mel_cnn_small'?\n"
-        "hint: for audio there are: mel_cnn_small, hf"
+        "hint: for audio there are: mel_cnn_small, mel_transformer_small, hf"
     )
 
 

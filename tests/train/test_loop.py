@@ -210,6 +210,24 @@ def test_a_sample_that_cannot_be_decoded_is_named(toy, new_run) -> None:
         train(toy("image"), new_run(), "prepare.max_pixels=100")
 
 
+def test_labels_with_too_few_samples_are_all_named(toy, new_run) -> None:
+    with pytest.raises(DataError) as error:
+        train(toy("image"), new_run(), "train.min_samples=1000")
+
+    assert "image has fewer than 1000 samples to train on of 2 labels: narrow " in str(error.value)
+    assert "or lower train.min_samples" in str(error.value)
+
+
+def test_says_how_many_windows_were_left_out(toy, new_run) -> None:
+    run = new_run()
+
+    train(toy("audio"), run, "prepare.min_rms=0.9", "train.epochs=1")
+
+    facts = run.info.facts
+    assert facts["windows"] == facts["windows_too_quiet"] > 0
+    assert facts["recordings_kept_for_their_loudest_window"] == len(toy("audio").version.indices("train"))
+
+
 def test_leaves_torch_as_it_was(toy, new_run) -> None:
     def settings() -> tuple[object, ...]:
         return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.initial_seed()

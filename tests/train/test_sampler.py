@@ -65,3 +65,24 @@ def test_batches_differ_by_one_sample_at_most(count: int, batch: int) -> None:
     assert max(sizes) <= batch
     assert max(sizes) - min(sizes) <= 1
     assert np.concatenate(parts).tolist() == list(range(count))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=60))
+def test_groups_weigh_as_much_as_the_others_of_their_label(pairs: list[tuple[int, int]]) -> None:
+    targets, groups = np.array(pairs).T
+
+    weights = sample_weights(targets, "single", groups)
+
+    assert np.isclose(weights.sum(), 1)
+    for label in np.unique(targets):
+        of_label = targets == label
+        sums = [weights[of_label & (groups == group)].sum() for group in np.unique(groups[of_label])]
+        assert np.allclose(sums, 1 / len(np.unique(targets)) / len(sums))
+
+
+def test_groups_change_nothing_where_each_sample_is_one() -> None:
+    targets = np.array([[1, 0], [1, 1], [0, 0], [1, 0]])
+
+    weights = sample_weights(targets, "multi", np.arange(4))
+
+    assert np.allclose(weights, sample_weights(targets, "multi"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.cli.show import cell, interval, table
+from holdfast.cli.timeline import timeline
 
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
@@ -48,7 +49,10 @@ def _profile(profile: Mapping[str, Any] | None) -> list[str]:
 
 
 def predictions(result: Mapping[str, Any]) -> str:
-    """A line per sample: its labels and how sure they are, or what is wrong with it."""
+    """A line per sample: its labels and how sure they are, or what is wrong with it.
+
+    Below a recording of several windows stands what is heard when.
+    """
     lines = []
     for item in result["predictions"]:
         if "error" in item:
@@ -56,6 +60,8 @@ def predictions(result: Mapping[str, Any]) -> str:
             continue
         chosen = [f"{label} {item['probabilities'][label]:.1%}" for label in item["labels"]]
         lines.append(f"{item['name']}: {', '.join(chosen) or 'no label'}")
+        if len(item.get("windows", ())) > 1:
+            lines += timeline(item["windows"])
     return "\n".join(lines)
 
 

@@ -70,6 +70,10 @@ class AudioPrepare(Settings):
     """Highest frequency in Hz; at most half of `rate`."""
     max_s: Positive = 1800.0
     """Longer recordings are refused."""
+    min_rms: NotNegative = 0.0
+    """Training draws no window softer than this root mean square, where full scale is 1; 0 draws all."""
+    min_mel_std: NotNegative = 0.0
+    """Training draws no window whose log-mel spectrum deviates by fewer decibels; 0 draws all."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "AudioPrepare":
@@ -197,22 +201,32 @@ class AugmentConfig(Settings):
     """The strongest that such a change may be; 1 turns by 30 degrees."""
     gain_db: NotNegative = 0.0
     """Largest change of loudness of a sound, in decibels."""
+    trim: Share = 0.0
+    """Largest share of a sound that is cut off at its ends."""
+    backdrop: Share = 0.0
+    """Share of sounds that get another one of the batch behind them, 3 to 25 dB softer."""
+    noise_db: NotNegative = 0.0
+    """Sounds get a hiss, at its loudest so many decibels below their loudest point; 0 turns it off."""
+    eq_db: NotNegative = 0.0
+    """Largest change of any pitch's loudness in decibels, as another microphone would have it."""
+    muffle: Share = 0.0
+    """Share of sounds that lose their upper bands, as codecs and cheap recorders have it."""
+    pitch: Annotated[int, Ge(0), Le(64)] = 0
+    """Largest number of mel bands by which a sound goes up or down."""
+    stretch: Share = 0.0
+    """Largest change of a sound's speed; its pitch stays."""
     mask_freq: Share = 0.0
     """Largest share of the mel bands blanked out (SpecAugment, Park et al. 2019)."""
     mask_time: Share = 0.0
     """Largest share of the frames blanked out (SpecAugment, Park et al. 2019)."""
+    mix_spectra: NotNegative = 0.0
+    """Alpha of the Beta distribution that the spectra of two sounds are mixed by; 0 turns it off."""
     drop_tokens: Share = 0.0
     """Share of a text's tokens replaced by padding."""
     mixup: NotNegative = 0.0
-    """Alpha of the Beta distribution that two samples are mixed by (Zhang et al. 2018); 0 turns it off.
-
-    Not for texts.
-    """
+    """Alpha of the Beta distribution that two samples (not texts) mix by (Zhang et al. 2018); 0: off."""
     cutmix: NotNegative = 0.0
-    """Alpha of the Beta distribution of the share that is not pasted over by a piece of another sample.
-
-    (CutMix, Yun et al. 2019); 0 turns it off.
-    """
+    """Alpha of the Beta distribution of the share no piece of another covers (Yun et al. 2019); 0: off."""
 
 
 class LossConfig(Settings):
@@ -250,18 +264,14 @@ class TrainConfig(Settings):
     """Times through the training split."""
     batch: Count = 32
     """Samples in one step."""
-    sampler: Literal["shuffle", "weighted"] = "shuffle"
-    """`weighted` draws each label equally often."""
+    sampler: Literal["shuffle", "weighted", "groups"] = "shuffle"
+    """`weighted` draws each label equally often, `groups` also each group (recording, person) of a label."""
+    min_samples: Count = 1
+    """Training refuses to begin with fewer samples than this of any label."""
     monitor: Literal["auto", "loss", "accuracy", "macro_f1", "average_precision"] = "auto"
-    """The validation metric that picks the best checkpoint.
-
-    auto: macro_f1, or average_precision for many labels.
-    """
+    """The validation metric that picks the best checkpoint; auto: macro_f1, many labels average_precision."""
     ema: Share = 0.0
-    """How slowly an average of the weights follows them; the average is what is measured and exported.
-
-    0.999 averages over about a thousand steps; 0 turns it off.
-    """
+    """How slowly the average of the weights, which is exported, follows: 0.999 over 1000 steps; 0: off."""
     patience: Annotated[int, Ge(0)] = 0
     """Epochs without a better checkpoint before training stops early; 0 never stops early."""
     max_minutes: Positive | None = None

@@ -2,5 +2,6 @@
 
 from holdfast.models.catalog import CATALOG, build
 from holdfast.models.classifier import Classifier
+from holdfast.models.fronts import MelFront
 
-__all__ = ["CATALOG", "Classifier", "build"]
+__all__ = ["CATALOG", "Classifier", "MelFront", "build"]

@@ -27,6 +27,7 @@ class Part:
 CATALOG = {
     "resnet_small": Part("image", "holdfast.models.resnet"),
     "mel_cnn_small": Part("audio", "holdfast.models.melcnn"),
+    "mel_transformer_small": Part("audio", "holdfast.models.meltransformer"),
     "text_small": Part("text", "holdfast.models.ngrams"),
     "text_ngrams": Part("text", "holdfast.models.textgrams"),
     "hf": Part(None, "holdfast.models.huggingface"),

@@ -15,7 +15,7 @@ def build(config: ModelConfig, prepare: AudioPrepare, labels: int) -> Classifier
 
 
 class MelCnn(nn.Module):
-    """From spectra of shape (n, 1, mels, frames) to embeddings of shape (n, out_width).
+    """From spectra of shape (n, 2, mels, frames), as `MelFront` gives them, to embeddings (n, out_width).
 
     Bands are averaged; over time the mean says what lasts and the maximum what is short but clear.
     """
@@ -30,7 +30,7 @@ class MelCnn(nn.Module):
 
     def forward(self, spectra: Tensor) -> Tensor:
         """Mean and maximum over time, side by side."""
-        maps = self.stages(spectra).mean(dim=2)
+        maps = self.stages(spectra[:, :1]).mean(dim=2)
         return torch.cat([maps.mean(dim=2), maps.amax(dim=2)], dim=1)
 
 

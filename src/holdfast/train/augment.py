@@ -5,8 +5,6 @@ epoch and place in the epoch. Nothing is kept, so a run that was cut short goes 
 """
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from holdfast.config.schema import AugmentConfig
 
@@ -38,26 +36,6 @@ def _mixed(state: np.ndarray) -> np.ndarray:
     return hashed
 
 
-SOUND_ROLLS = 3
-
-
-def change_sounds(sounds: np.ndarray, config: AugmentConfig, rolls: np.ndarray) -> np.ndarray:
-    """Windows moved in time, what leaves at one end coming in at the other, and made louder or softer.
-
-    Args:
-        sounds: float32 of shape (n, samples).
-        config: how much of each.
-        rolls: shape (n, SOUND_ROLLS); the first column is for the choice of the window.
-    """
-    shifts = (config.shift * _signed(rolls[:, 1]) * sounds.shape[1]).astype(int)
-    if config.shift:
-        sounds = np.stack([np.roll(sound, shift) for sound, shift in zip(sounds, shifts, strict=True)])
-    if config.gain_db:
-        gains = 10 ** (config.gain_db * _signed(rolls[:, 2]) / 20)
-        sounds = sounds * gains[:, None].astype(np.float32)
-    return sounds
-
-
 def change_texts(ids: np.ndarray, config: AugmentConfig, rolls: np.ndarray, *, pad: int) -> np.ndarray:
     """Texts with some tokens made padding, which no network looks at; the first token always stays.
 
@@ -72,23 +50,8 @@ def change_texts(ids: np.ndarray, config: AugmentConfig, rolls: np.ndarray, *, p
     return np.where(dropped, pad, ids)
 
 
-SPECTRUM_ROLLS = 4
-
-
-def mask_spectra(spectra: Tensor, config: AugmentConfig, rolls: np.ndarray) -> Tensor:
-    """Spectra of shape (n, 1, mels, frames) with one band and one stretch of time set to their mean, 0.
-
-    Args:
-        rolls: shape (n, SPECTRUM_ROLLS).
-    """
-    bands = stripe(spectra.shape[2], config.mask_freq * rolls[:, 0], rolls[:, 1])
-    frames = stripe(spectra.shape[3], config.mask_time * rolls[:, 2], rolls[:, 3])
-    masked = torch.from_numpy(bands[:, None, :, None] | frames[:, None, None, :]).to(spectra.device)
-    return spectra.masked_fill(masked, 0)
-
-
-def _signed(rolls: np.ndarray) -> np.ndarray:
-    """From [0, 1) to [-1, 1)."""
+def signed(rolls: np.ndarray) -> np.ndarray:
+    """Rolls from [0, 1) brought to [-1, 1)."""
     return 2 * rolls - 1
 
 

@@ -8,16 +8,17 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from holdfast.config.schema import Config
 from holdfast.data import Version
 from holdfast.evaluate import measure
 from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
-from holdfast.models import Classifier, build
+from holdfast.models import Classifier, MelFront, build
 from holdfast.models.lora import merged
-from holdfast.train import augment
+from holdfast.train import sounds
+from holdfast.train.augment import uniforms
 from holdfast.train.average import follow, make_average
 from holdfast.train.checkpoint import load_weights
 from holdfast.train.device import Device
@@ -99,13 +100,9 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
     roll_dropouts(learner.model, (config.train.seed, step), batch.rows, batch.total)
     torch.manual_seed(seed_of(config.train.seed, step, 0, team.rank))  # for what else a network draws
     with learner.profile.phase("forward"):
-        features = learner.model.features(batch.inputs.to(device.torch))
-        if features.ndim == 4 and (config.augment.mask_freq or config.augment.mask_time):
-            rolls = augment.uniforms((config.train.seed, epoch, 1), batch.places, augment.SPECTRUM_ROLLS)
-            features = augment.mask_spectra(features, config.augment, rolls)
+        features, shares = _features(learner, batch, epoch)
         with device.autocast():
             logits, _ = learner.model.classify(features)
-        shares = batch.shares.to(device.torch)
         loss = learner.loss(logits, shares) * (len(shares) / batch.total)
     with learner.profile.phase("backward"):
         learner.optimizer.zero_grad(set_to_none=True)
@@ -121,6 +118,30 @@ def learn(learner: Learner, batch: Batch, *, rate: float, step: int, epoch: int)
         if learner.average is not None:
             follow(learner.average, learner.model, decay=config.train.ema, step=step)
     return mean_loss
+
+
+def _features(learner: Learner, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
+    """What the network's front makes of a batch, and its targets; spectra are changed on the way."""
+    inputs, shares = batch.inputs.to(learner.device.torch), batch.shares.to(learner.device.torch)
+    front, dials, key = learner.model.front, learner.config.augment, (learner.config.train.seed, epoch, 1)
+    if learner.config.prepare.modality != "audio":
+        return learner.model.features(inputs), shares
+    first = int(batch.places[-1]) + 1 - batch.rows.stop
+    places = first + np.arange(batch.rows.stop - len(inputs), batch.rows.stop) % batch.total
+    if isinstance(front, MelFront):
+        mel = front.mel(inputs)
+        rolls = uniforms((*key, 0), places, sounds.spectrum_rolls(*mel.shape[1:]))
+        features = front.levels(sounds.change_spectra(mel, dials, rolls))
+    else:
+        features = learner.model.features(inputs)
+    if features.ndim < 4:  # waves; the first one is only there to be mixed with
+        return features[-len(batch.places) :], shares[-len(batch.places) :]
+    features = sounds.mask_spectra(features, dials, uniforms((*key, 1), places, sounds.MASK_ROLLS))
+    if not dials.mix_spectra:
+        return features, shares
+    rng = np.random.default_rng([*key, first])
+    weights = rng.beta(dials.mix_spectra, dials.mix_spectra, batch.total)[batch.rows]
+    return sounds.mix_spectra(features, shares, weights)
 
 
 @torch.inference_mode()

@@ -15,11 +15,12 @@ from holdfast.core.progress import progress
 from holdfast.data import Version
 from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
-from holdfast.train import augment
+from holdfast.train import augment, sounds
 from holdfast.train.losses import as_shares
 from holdfast.train.mix import draw_mix, mix_batch, mix_shares
 from holdfast.train.pictures import change_pictures, rolls_needed
 from holdfast.train.team import ALONE, Team
+from holdfast.train.windows import Windows
 
 _AHEAD = 3
 """Batches made before they are asked for, and one more for each worker."""
@@ -38,6 +39,8 @@ class Samples:
     def __init__(self, version: Version, preparation: Preparation, *, cache_mb: float, threads: int) -> None:
         self.version = version
         self.preparation = preparation
+        self.windows = Windows()
+        """Of recordings, those that training may draw."""
         self._kept: dict[int, np.ndarray] = {}
         self._room = cache_mb * 2**20
         self._threads = threads
@@ -90,8 +93,9 @@ class Batch:
     """What one training step learns from, or the part of it that is this process's.
 
     Attributes:
-        inputs: decoded, augmented and mixed, as the graph takes them.
-        shares: targets, float32 of shape (n, labels).
+        inputs: decoded, augmented and mixed, as the graph takes them. Where spectra are to be mixed, the
+            partner of the first one stands before it.
+        shares: targets, float32, as many as there are inputs, shape (n, labels).
         places: where each sample stands in the epoch, shape (n,); random changes hang on it.
         rows: which of the whole batch they are.
         total: samples of the whole batch.
@@ -133,17 +137,19 @@ def training_batches(
     def make(number: int) -> Batch:
         total, first = len(plan[number]), firsts[number]
         part = team.part(total)
-        rows = np.arange(part.start, part.stop)
         mix = draw_mix(config, total, key=(*key, 2, number))
-        if mix:  # the partner of each row is the one before it, which may be another process's
-            rows = np.append(rows, rows[0] - 1) % total
+        # The partner of each row is the one before it, which may be another process's, and have partners too
+        partners = bool(config.backdrop) + bool(mix) + bool(config.mix_spectra)
+        rows = np.arange(part.start - partners, part.stop) % total
         indices = plan[number][rows]
         inputs = _augmented(samples, indices, config, (*key, 0), first + rows, side)
         targets = as_shares(known[indices], info.task, len(info.labels))
+        if config.backdrop:
+            rows, inputs, targets = rows[1:], inputs[1:], targets[1:]
         if mix:
-            kind, pad = samples.preparation.modality, padding(samples.preparation)
-            inputs, own = mix_batch(inputs[:-1], np.roll(inputs, 1, 0)[:-1], mix.part(part), kind, pad=pad)
-            targets = mix_shares(targets[:-1], np.roll(targets, 1, 0)[:-1], own)
+            kind, pad, rows = samples.preparation.modality, padding(samples.preparation), rows[1:]
+            inputs, own = mix_batch(inputs[1:], inputs[:-1], mix.part(rows), kind, pad=pad)
+            targets = mix_shares(targets[1:], targets[:-1], own)
         places = np.arange(first + part.start, first + part.stop)
         return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), places, part, total)
 
@@ -176,9 +182,10 @@ def _augmented(
         rolls = augment.uniforms(key, places, rolls_needed(config))
         return change_pictures(_first_parts(preparation, decoded), config, rolls, side)
     if preparation.modality == "audio":
-        rolls = augment.uniforms(key, places, augment.SOUND_ROLLS)
-        windows = [parts[int(roll * len(parts))] for parts, roll in zip(decoded, rolls[:, 0], strict=True)]
-        return augment.change_sounds(preparation.collate(windows), config, rolls)
+        rolls = augment.uniforms(key, places, sounds.SOUND_ROLLS)
+        picks = zip(indices.tolist(), decoded, rolls[:, 0], strict=True)
+        windows = [samples.windows.pick(index, parts, roll) for index, parts, roll in picks]
+        return sounds.change_sounds(preparation.collate(windows), config, rolls)
     ids = _first_parts(preparation, decoded)
     rolls = augment.uniforms(key, places, ids.shape[1])
     return augment.change_texts(ids, config, rolls, pad=padding(preparation))

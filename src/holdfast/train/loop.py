@@ -33,6 +33,7 @@ from holdfast.train.profile import Profile
 from holdfast.train.sampler import order, split_evenly
 from holdfast.train.team import Onlooker, Team
 from holdfast.train.thaw import thaw
+from holdfast.train.windows import choose_windows
 
 _LOG_EVERY = 10
 """Steps from one line of the log to the next."""
@@ -84,13 +85,13 @@ def fit(
 
     Raises:
         ConfigError: if the network or the device cannot be had.
-        DataError: if there are fewer than two samples to train on, or one cannot be decoded.
+        DataError: if there are fewer than two samples to train on, or fewer than `min_samples` of a label,
+            or one cannot be decoded.
         TeamError: if one of several processes is lost; the run can be taken up again.
         HoldfastError: if the loss is no number any more, or a checkpoint is damaged.
     """
     train = version.indices("train")
-    if len(train) < 2:
-        raise DataError(f"{version.info.name} has {len(train)} samples to train on", hint="add more samples")
+    _needs_samples(version, train, config.train.min_samples)
     _check_parts(config, len(train))
     device = settle_device(config, version, preparation, run)
     job = Job(config, version, preparation, device, run.folder)
@@ -120,6 +121,7 @@ def fit_in(
             samples.warm(np.concatenate([train, valid]))
             if state.step == 0:
                 prime(learner, samples, train)
+            _choose_windows(samples, train, config, run)
             if config.train.profile and team.leads:
                 learner = replace(learner, profile=Profile(run.folder, device.torch))
             _train(learner, samples, train, valid, state, run, on_epoch)
@@ -135,6 +137,28 @@ def fit_in(
         device=device.torch.type,
         precision=device.precision,
     )
+
+
+def _needs_samples(version: Version, train: np.ndarray, least: int) -> None:
+    name, targets = version.info.name, version.targets[train]
+    if len(train) < 2:
+        raise DataError(f"{name} has {len(train)} samples to train on", hint="add more samples")
+    labels = version.info.labels
+    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(labels))
+    few = [f"{label} {count}" for label, count in zip(labels, counts.tolist(), strict=True) if count < least]
+    if few:
+        raise DataError(
+            f"{name} has fewer than {least} samples to train on of {len(few)} labels: {', '.join(few)}",
+            hint="add samples of them, leave these labels out of the source, or lower train.min_samples",
+        )
+
+
+def _choose_windows(samples: Samples, train: np.ndarray, config: Config, run: Run | Onlooker) -> None:
+    """Leave out windows that are too quiet or too flat, and say how many."""
+    parts = ((index, samples.parts(index)) for index in train.tolist())
+    samples.windows = choose_windows(parts, config.prepare)
+    if samples.windows.total:
+        run.update(**samples.windows.facts)
 
 
 def _train(
@@ -154,7 +178,8 @@ def _train(
             learner.team.check_same(learner.model)
             thaw(learner.model, learner.config.model, state.epoch, dials.epochs)
             key = (dials.seed, state.epoch)
-            drawn = train[order(version.targets[train], version.info.task, dials.sampler, key=key)]
+            targets, groups = version.targets[train], version.groups[train]
+            drawn = train[order(targets, version.info.task, dials.sampler, key=key, groups=groups)]
             plan = split_evenly(drawn, dials.batch)
             batches = training_batches(
                 samples,

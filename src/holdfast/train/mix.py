@@ -28,7 +28,7 @@ class Mix:
     weights: np.ndarray
     corners: np.ndarray
 
-    def part(self, rows: slice) -> "Mix":
+    def part(self, rows: slice | np.ndarray) -> "Mix":
         """That of some of the samples."""
         return Mix(self.pasted, self.weights[rows], self.corners[rows])
 
