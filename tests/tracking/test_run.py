@@ -318,7 +318,9 @@ def test_an_unknown_run_is_told_with_what_there_is(tmp_path: Path) -> None:
 
     with pytest.raises(RefError, match=f"did you mean '{run.id}'"):
         read_run(tmp_path, run.id[:-1])
-    with pytest.raises(RefError, match=f"the newest is '{run.id}'"):
+    with begin(tmp_path, "later", name="a_first_by_name") as newest:
+        pass
+    with pytest.raises(RefError, match=f"the newest is '{newest.id}';"):
         read_run(tmp_path, "../secret")
 
 

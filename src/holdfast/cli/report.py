@@ -141,6 +141,9 @@ def _metrics(result: Mapping[str, Any]) -> list[str]:
             f"! {result['left_out_twins']} samples with an exact twin in training are left out; "
             f"with them {result['headline']} is {interval(full)}"
         )
+    if unmeasured := result.get("undefined"):
+        shown = ", ".join(unmeasured[:5]) + (f", … ({len(unmeasured)} in all)" if len(unmeasured) > 5 else "")
+        lines.append(f"! not fully measured, as all or none of the samples have the label: {shown}")
     beats = result.get("beats") or {}
     lines += [f"! the model does not beat the {name} baseline" for name, won in beats.items() if won is False]
     gap = result.get("calibration") or {}

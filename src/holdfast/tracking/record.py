@@ -159,7 +159,7 @@ def read_run(runs: Path, run: str) -> RunRecord:
     """
     known = run_ids(runs)
     if run not in known:
-        raise _unknown(run, known)
+        raise _unknown(run, known, runs)
     return RunRecord(runs / run, _seen(runs, read_info(runs / run)))
 
 
@@ -246,9 +246,9 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _unknown(run: str, known: list[str]) -> RefError:
+def _unknown(run: str, known: list[str], runs: Path) -> RefError:
     if not known:
         return RefError(f"there is no run {run!r}", hint="there are no runs yet: `holdfast train DATASET`")
     near = did_you_mean(run, known)
-    hint = f"did you mean {near!r}?" if near else f"the newest is {known[-1]!r}"
+    hint = f"did you mean {near!r}?" if near else f"the newest is {list_runs(runs)[0].id!r};"
     return RefError(f"there is no run {run!r}", hint=f"{hint} `holdfast runs list` shows all")

@@ -146,6 +146,7 @@ def summary(version: Version, bundle: Path) -> dict[str, Any]:
         "calibration": evaluation.get("calibration"),
         "samples": evaluation["samples"],
         "left_out_twins": evaluation.get("left_out_twins", 0),
+        "undefined": evaluation.get("undefined", []),
         "parity": opened.manifest.parity,
     }
 
