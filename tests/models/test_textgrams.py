@@ -1,5 +1,7 @@
 """Hashed words and runs: what is counted once in training decides how much each gram tells."""
 
+import random
+
 import pytest
 import torch
 
@@ -70,15 +72,35 @@ def test_priming_again_gives_the_same_buffers() -> None:
     first, second = primed().state_dict(), primed().state_dict()
 
     assert all(torch.equal(first[key], second[key]) for key in first)
-    assert {"body.telling", "body.rarity", "body.middle", "body.spread"} <= set(first)
+    assert {"body.telling", "body.expected", "body.spread"} <= set(first)
 
 
-def test_style_is_standard_over_the_training_split() -> None:
-    model = primed()
+def test_a_text_that_repeats_itself_has_less_novelty_than_its_length_lets_expect() -> None:
+    model = network()
+    fresh = [" ".join(f"w{i}x{j}" for j in range(16)) for i in range(4)]
+    stale = [" ".join([f"w{i}x{j}" for j in range(4)] * 4) for i in range(4)]
+    model.prime(lambda: [(ids(*fresh, *stale), torch.eye(2)[[0] * 4 + [1] * 4])])
 
-    style = model(ids(SEA, HILL))[1][:, 2:23]
+    novelty = model(ids(*fresh, *stale))[1][:, 2:9]
 
-    assert style.mean(dim=0).abs().max() < 1e-3
+    assert (novelty[:4] > 0.2).all()
+    assert (novelty[4:] < -0.2).all()
+
+
+def test_length_alone_is_no_novelty() -> None:
+    model = network()
+    draw = random.Random(0)
+    texts = [" ".join(draw.choice("abcdefghij") * 2 for _ in range(40)) for _ in range(40)]
+    model.prime(lambda: [(ids(*texts), torch.eye(2)[[0, 1] * 20])])
+
+    halves = [text[:60] for text in texts]
+    whole, half = (model(ids(*some))[1][:, 2].mean() for some in (texts, halves))
+
+    assert abs(whole - half) < 0.5  # in deviations; the shares of new words are far more apart
+    raw = [
+        torch.tensor([len(set(t.split())) / len(t.split()) for t in some]).log() for some in (texts, halves)
+    ]
+    assert raw[1].mean() - raw[0].mean() > 2 * raw[0].std()
 
 
 def test_padding_changes_nothing() -> None:

@@ -19,7 +19,9 @@ _OWN = {
     "attributes": ("prepare.size=16", "loss.class_weights=balanced"),
     "audio": ("prepare.window_s=0.5", "prepare.hop_s=0.25"),
     "text": ("prepare.vocab=400",),
+    "bytes": ("prepare.vocab=258", "model.name=text_ngrams", "optim.name=sgd", "optim.lr=0.05"),
 }
+_VOCABS = {"text": 400, "bytes": 258}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Toy:
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Toy]:
-    """A toy dataset by its kind: image, audio, text, or attributes for many labels."""
+    """A toy dataset by its kind: image, audio, text, bytes of text, or attributes for many labels."""
     folder = tmp_path_factory.mktemp("toys")
     made: dict[str, Toy] = {}
 
@@ -54,12 +56,13 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Toy]:
                 "attributes": lambda: toys.write_attributes(folder / "attributes", samples=120, size=16),
                 "audio": lambda: toys.write_sounds(folder / "audio", per_class=20),
                 "text": lambda: toys.write_texts(folder / "text.csv"),
+                "bytes": lambda: toys.write_texts(folder / "bytes.csv"),
             }[kind]()
             options = SourceOptions(group="person_id" if kind == "attributes" else None)
             ingest(source, folder / "store", kind, options=options, probe=probe)
             version = open_version(folder / "store", Ref(kind))
             texts = (version.read(int(i)).decode() for i in version.indices("train"))
-            tokenizer = learn_tokenizer(texts, 400) if kind == "text" else None
+            tokenizer = learn_tokenizer(texts, _VOCABS[kind]) if kind in _VOCABS else None
             made[kind] = Toy(version, folder / "store", (*_SHORT, *_OWN[kind]), tokenizer)
         return made[kind]
 

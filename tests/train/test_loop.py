@@ -92,6 +92,7 @@ def test_the_best_weights_give_the_best_metrics_again(toy, new_run) -> None:
         ("attributes", ["optim.name=sgd", "optim.lr=0.05", "optim.schedule=linear"]),
         ("audio", ["augment.mixup=0.3"]),
         ("text", ["train.patience=1"]),
+        ("bytes", []),
     ],
 )
 def test_a_training_that_was_cut_short_ends_at_the_same_weights(
@@ -113,6 +114,21 @@ def test_a_training_that_was_cut_short_ends_at_the_same_weights(
     assert digests(run) == digests(undisturbed)
     assert result.best == expected.best
     assert run.metrics() == undisturbed.metrics()
+
+
+def test_a_training_that_goes_on_keeps_what_it_was_primed_with(toy, new_run, monkeypatch) -> None:
+    data, run = toy("bytes"), new_run()
+    cut_short_at({3}, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, run, "train.checkpoint_s=0")
+
+    monkeypatch.setattr(loop, "prime", interrupt)
+    result = train(data, run)
+
+    assert result.epochs == 3
+    config = data.config()
+    best = load_best(run.folder, config, data.version, data.preparation(config))
+    assert (best.body.telling != 1).any()
 
 
 def test_no_line_is_logged_twice_or_lost(toy, new_run, monkeypatch) -> None:

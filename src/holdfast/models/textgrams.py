@@ -1,4 +1,4 @@
-"""A linear model on hashed words and runs of characters, beside numbers of style and a small network."""
+"""A linear model on hashed words and runs of characters, beside novelty and a small network."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,7 +9,7 @@ from holdfast.config.schema import ModelConfig, TextPrepare
 from holdfast.core.errors import ConfigError
 from holdfast.modality.text import BYTES, bytes_of_ids
 from holdfast.models.classifier import Classifier
-from holdfast.models.spans import MARK, NOTHING, PRIME, Spans, neighbours
+from holdfast.models.spans import NOTHING, PRIME, Spans, neighbours
 
 _BUCKETS = 1 << 18
 """Grams that share a bucket share a weight; more buckets share less, but make the bundle larger."""
@@ -23,8 +23,9 @@ _STRENGTH = 5.0
 """Length of a text's vector of grams: what makes the weights that are learnt about 1 in size."""
 _RUNS_SHARE = 0.5
 """Length of the part for runs of characters, as a share of that for words."""
-_MARKS = ",\"'-"
 _LEAST = 1e-3
+_CUTS = (1, 2, 4, 8)
+"""Texts are also cut to such parts of their length, to see how length alone changes what is new in them."""
 
 
 def build(config: ModelConfig, prepare: TextPrepare, labels: int, vocab: int, pad: int) -> Classifier:
@@ -55,9 +56,9 @@ class GramClassifier(Classifier):
 
     @torch.no_grad()
     def prime(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
-        """Count the grams of the training split, and how its texts vary in style."""
+        """Count the grams of the training split, and learn what novelty goes with each length."""
         self.body.count((self.front(inputs), shares) for inputs, shares in batches())
-        self.body.standardise(self.front(inputs) for inputs, _ in batches())
+        self.body.expect(self.front(inputs) for inputs, _ in batches())
 
 
 class Bytes(nn.Module):
@@ -76,7 +77,7 @@ class Bytes(nn.Module):
 
 
 class TextGrams(nn.Module):
-    """Bytes of shape (n, length) to embeddings: scores of grams, numbers of style, a mean of vectors.
+    """Bytes of shape (n, length) to embeddings: scores of grams, novelty for its length, a mean of vectors.
 
     A gram is a word, a pair of words, or a run of 3 to 5 characters. A text is the set of its grams, each
     weighed by how much it tells (`telling`), normed to a fixed length for words and for runs: so no text
@@ -95,36 +96,34 @@ class TextGrams(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(config.depth - 1))
         self.dropout = nn.Dropout(config.dropout)
         self.telling: Tensor
-        self.rarity: Tensor
-        self.middle: Tensor
+        self.expected: Tensor
         self.spread: Tensor
         self.register_buffer("telling", torch.ones(_BUCKETS))
-        self.register_buffer("rarity", torch.ones(_BUCKETS))
-        self.register_buffer("middle", torch.zeros(_STYLES))
-        self.register_buffer("spread", torch.ones(_STYLES))
-        self.out_width = self.scores + _STYLES + config.width
+        self.register_buffer("expected", torch.zeros(_POWERS, len(_SALTS)))
+        self.register_buffer("spread", torch.ones(len(_SALTS)))
+        self.out_width = self.scores + len(_SALTS) + config.width
 
     def forward(self, text: Tensor) -> Tensor:
         """Shape (n, out_width)."""
         grams = _Grams(self.spans, text)
         words, runs = (self._bag(grams, kind) for kind in ("words", "runs"))
-        style = (self.style(grams) - self.middle) / self.spread
         vectors = self._mean_vector(grams)
         for layer in self.layers:
             vectors = vectors + torch.relu(layer(vectors))
         scores = _STRENGTH * (words + _RUNS_SHARE * runs)
-        return torch.cat([scores, style.clamp(-4, 4), self.dropout(vectors)], dim=1)
+        return torch.cat([scores, self.novelty(grams), self.dropout(vectors)], dim=1)
 
-    def style(self, grams: "_Grams") -> Tensor:
-        """How a text is written, whatever it is about; shape (n, 21).
+    def novelty(self, grams: "_Grams") -> Tensor:
+        """How little a text repeats itself, for a text of its length, in deviations; shape (n, 7).
 
-        How much it repeats itself, how long it, its words and its sentences are, how rare its words are,
-        and which kinds of characters it has.
+        A longer text has a smaller share of new words, whoever wrote it: that is taken off. So what is
+        learnt from texts of one length also holds for others.
         """
-        return torch.cat([grams.novelty(), grams.lengths(), grams.shares(), grams.rarity(self.rarity)], dim=1)
+        beyond = grams.novelty() - grams.powers() @ self.expected
+        return (beyond / self.spread).clamp(-4, 4)
 
     def count(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Learn from texts and targets how rare each gram is, and how much it tells of a label.
+        """Learn from texts and targets how much each gram tells of a label.
 
         A gram tells as much as the logs of its frequency with and without a label differ (Wang and
         Manning 2012). With many labels it tells as much as it is rare. One that is in a single text
@@ -140,14 +139,20 @@ class TextGrams(nn.Module):
         rarity = torch.log((1 + texts) / (1 + every[:, 0])) + 1
         differ = _log_share(with_label) - _log_share(every - with_label)
         telling = differ.square().mean(dim=1).sqrt() if self.narrow else rarity
-        self.rarity.copy_(rarity)
         self.telling.copy_(torch.where(every[:, 0] > 1, telling, 0.0))
 
-    def standardise(self, batches: Iterable[Tensor]) -> None:
-        """Learn from texts the mean and the deviation of each number of style."""
-        styles = torch.cat([self.style(_Grams(self.spans, text)).double().cpu() for text in batches])
-        self.middle.copy_(styles.mean(dim=0))
-        self.spread.copy_(styles.std(dim=0, correction=0).clamp(min=_LEAST))
+    def expect(self, batches: Iterable[Tensor]) -> None:
+        """Learn from texts, whole and cut short, the novelty of a text of each length, and its deviation."""
+        found = []
+        for text in batches:
+            for cut in _CUTS:
+                grams = _Grams(self.spans, _first_part(text, cut))
+                found.append(torch.cat([grams.powers(), grams.novelty()], dim=1).double().cpu())
+        powers, novelty = torch.cat(found).split([_POWERS, len(_SALTS)], dim=1)
+        # texts may all have one length, so the equations may be fewer than the unknowns: gelsd can do that
+        expected = torch.linalg.lstsq(powers, novelty, driver="gelsd").solution
+        self.expected.copy_(expected)
+        self.spread.copy_((novelty - powers @ expected).square().mean(dim=0).sqrt().clamp(min=_LEAST))
 
     def _bag(self, grams: "_Grams", kind: str) -> Tensor:
         """Sum of the scores of a text's grams, shape (n, scores)."""
@@ -165,7 +170,8 @@ class TextGrams(nn.Module):
         return mean
 
 
-_STYLES = 21
+_POWERS = 3
+"""Of the log of the length: 0, 1 and 2."""
 _SALTS = dict(zip((("words", n) for n in _WORDS), (11, 23, 37), strict=True)) | dict(
     zip((("runs", n) for n in _RUNS), (41, 59, 61, 83), strict=True)
 )
@@ -175,7 +181,6 @@ class _Grams:
     """The grams of a batch of texts: their buckets, and how often each is in its text."""
 
     def __init__(self, spans: Spans, text: Tensor) -> None:
-        self.text = text
         numbers, self.starts, self.ends = spans.words(text)
         self.has_word = self.starts < text.shape[1]
         found = [neighbours(numbers, self.has_word, size) for size in _WORDS] + spans.runs(text, _RUNS)
@@ -189,7 +194,6 @@ class _Grams:
         self.counts = nothing.scatter_add(1, torch.cat(places, dim=1), torch.cat(there, dim=1))
         own = [self.counts.gather(1, place).clamp(min=1) for place in places]
         self._by = dict(zip(keys, zip(places, own, there, strict=True), strict=True))
-        self._kinds = spans.kinds
 
     def of(self, kind: str) -> tuple[Tensor, Tensor, Tensor]:
         """Buckets, counts in the text, and 1 where there is one, of a kind's grams that have a weight."""
@@ -202,36 +206,16 @@ class _Grams:
         shares = [_mean(1 / counts, there) for _, counts, there in self._by.values()]
         return (torch.cat(shares, dim=1) + _LEAST).log()
 
-    def lengths(self) -> Tensor:
-        """Log of the number of words, mean and deviation of their bytes, log of words a sentence."""
-        total = self.has_word.float().sum(dim=1, keepdim=True)
-        at = self.starts.clamp(max=self.text.shape[1] - 1)
-        proper = (self.has_word & (self._kinds[self.text.gather(1, at)] != MARK)).float()
-        size = (self.ends - self.starts).float()
-        mean = _mean(size, proper)
-        deviation = (_mean((size - mean).square(), proper) + 1e-6).sqrt()
-        stops = torch.stack([self.text == ord(stop) for stop in ".!?"]).float().sum(dim=(0, 2)).unsqueeze(1)
-        return torch.cat([(total + 1).log(), mean, deviation, ((total + 1) / (stops + 1)).log()], dim=1)
+    def powers(self) -> Tensor:
+        """Of the log of the number of words, shape (n, 3)."""
+        size = (self.has_word.float().sum(dim=1, keepdim=True) + 1).log()
+        return torch.cat([torch.ones_like(size), size, size.square()], dim=1)
 
-    def shares(self) -> Tensor:
-        """Shares of capitals, digits, marks, bytes beyond ASCII, and of four marks; shape (n, 8)."""
-        text = self.text
-        flags = [
-            (text >= ord("A")) & (text <= ord("Z")),
-            (text >= ord("0")) & (text <= ord("9")),
-            self._kinds[text] == MARK,
-            (text >= 128) & (text != NOTHING),
-            *(text == ord(mark) for mark in _MARKS),
-        ]
-        there = (text != NOTHING).float()
-        return torch.cat([_mean(flag.float(), there) for flag in flags], dim=1)
 
-    def rarity(self, of_gram: Tensor) -> Tensor:
-        """Mean and deviation of how rare the words are, shape (n, 2)."""
-        places, _, there = self._by["words", 1]
-        each = of_gram[places]
-        mean = _mean(each, there)
-        return torch.cat([mean, (_mean((each - mean).square(), there) + 1e-6).sqrt()], dim=1)
+def _first_part(text: Tensor, cut: int) -> Tensor:
+    """The first half of each text for a cut of 2, the first quarter for 4."""
+    there = (text != NOTHING).long()
+    return torch.where(there.cumsum(dim=1) * cut <= there.sum(dim=1, keepdim=True), text, NOTHING)
 
 
 def _mean(values: Tensor, there: Tensor) -> Tensor:
