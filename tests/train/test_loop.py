@@ -122,7 +122,7 @@ def test_a_training_that_goes_on_keeps_what_it_was_primed_with(toy, new_run, mon
     with pytest.raises(KeyboardInterrupt):
         train(data, run, "train.checkpoint_s=0")
 
-    monkeypatch.setattr(loop, "prime", interrupt)
+    monkeypatch.setattr(loop, "prime", lambda *_: pytest.fail("primed again"))
     result = train(data, run)
 
     assert result.epochs == 3

@@ -148,7 +148,7 @@ class TextGrams(nn.Module):
             for cut in _CUTS:
                 grams = _Grams(self.spans, _first_part(text, cut))
                 found.append(torch.cat([grams.powers(), grams.novelty()], dim=1).double().cpu())
-        powers, novelty = torch.cat(found).split([_POWERS, len(_SALTS)], dim=1)
+        powers, novelty = torch.cat(found).tensor_split([_POWERS], dim=1)
         # texts may all have one length, so the equations may be fewer than the unknowns: gelsd can do that
         expected = torch.linalg.lstsq(powers, novelty, driver="gelsd").solution
         self.expected.copy_(expected)
