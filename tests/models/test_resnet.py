@@ -5,7 +5,8 @@ import torch
 
 from holdfast.config.schema import ImagePrepare, ModelConfig
 from holdfast.core.errors import ConfigError
-from holdfast.models.resnet import Block, _cell_shares, build
+from holdfast.models.gradients import cell_shares
+from holdfast.models.resnet import Block, build
 
 
 def test_a_block_begins_as_its_short_cut() -> None:
@@ -53,7 +54,7 @@ def test_more_pixels_than_there_are_cannot_be_seen() -> None:
 
 @pytest.mark.parametrize("places", [3, 5, 8])
 def test_cells_hold_means_over_even_parts_of_a_side(places: int) -> None:
-    shares = _cell_shares(places, 2)
+    shares = cell_shares(places, 2)
     values = torch.rand(places)
 
     assert shares.sum(dim=1).tolist() == pytest.approx([1, 1])
