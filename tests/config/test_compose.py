@@ -120,3 +120,12 @@ def test_one_number_stands_for_all_channels() -> None:
     prepare = load_config(["prepare.mean=0.4", "prepare.std=[0.1,0.2,0.3]"]).config.prepare
 
     assert prepare.model_dump(include={"mean", "std"}) == {"mean": (0.4, 0.4, 0.4), "std": (0.1, 0.2, 0.3)}
+
+
+def test_a_network_of_one_size_refuses_pictures_that_grow() -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(["model.name=hf", "model.source=tiny", "augment.first_side=16"])
+
+    assert problems(error) == [
+        "augment.first_side is 16, but networks of Hugging Face see one size; leave it at 0"
+    ]

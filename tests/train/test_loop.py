@@ -230,7 +230,7 @@ def test_labels_with_too_few_samples_are_all_named(toy, new_run) -> None:
     with pytest.raises(DataError) as error:
         train(toy("image"), new_run(), "train.min_samples=1000")
 
-    assert "image has fewer than 1000 samples to train on of 2 labels: narrow " in str(error.value)
+    assert "image has fewer than 1000 samples to train on of these labels: narrow " in str(error.value)
     assert "or lower train.min_samples" in str(error.value)
 
 

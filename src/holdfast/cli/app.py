@@ -212,10 +212,13 @@ def data_show(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> Non
 
 @data_app.command("check")
 def data_check(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """Say what is wrong or doubtful with a dataset."""
+    """Say what is wrong or doubtful with a dataset; ends with 1 where it finds an error."""
     from holdfast.workflows.datasets import data_check as check
 
-    show(check(ref, find_workspace(home)), as_json, report.findings)
+    found = check(ref, find_workspace(home))
+    show(found, as_json, report.findings)
+    if any(finding["level"] == "error" for finding in found["findings"]):
+        raise typer.Exit(1)
 
 
 @models_app.command("list")

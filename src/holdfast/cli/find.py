@@ -57,6 +57,8 @@ def _rates(found: Mapping[str, Any]) -> str:
     top = 2 * found["losses"][0]  # a burst at the end would flatten what matters
     plot = curve(found["rates"], [min(loss, top) for loss in found["losses"]], log=True)
     lines = [f"loss by learning rate, {found['dataset']} (now optim.lr={found['now']:g})", plot]
+    if found["setting"] and found["losses"][-1] == min(found["losses"]):
+        return "\n".join([*lines, f"suggested: at least {found['setting']}; the loss still fell at the end"])
     if found["setting"]:
         return "\n".join([*lines, f"suggested: {found['setting']}, a tenth of where the loss is smallest"])
     return "\n".join([*lines, "the loss never fell: look at the data, or try more --steps"])

@@ -244,8 +244,10 @@ def _problem(detail: ErrorDetails, sources: Mapping[str, str]) -> str:
     else:
         text = f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {got!r}"
     origin = sources.get(key)
-    return f"{key}: {text}" + (
-        f" ({origin})" if origin and len(set(sources.values())) > 1 and kind == "value_error" else ""
+    return (
+        (f"{key}: " if key else "")
+        + text
+        + (f" ({origin})" if origin and len(set(sources.values())) > 1 and kind == "value_error" else "")
     )
 
 

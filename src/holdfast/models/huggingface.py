@@ -239,7 +239,8 @@ def _check(network: Any, found: Pretrained, prepare: Prepare, vocab: int | None,
     if problems:
         raise ConfigError(
             f"model.source: {found.source!r} needs {'; '.join(problems)}",
-            hint="these belong to the weights; write what it needs, or leave prepare.tokenizer out",
+            hint="these belong to the weights; write what it needs"
+            + (", or leave prepare.tokenizer out" if isinstance(prepare, TextPrepare) else ""),
         )
 
 

@@ -148,7 +148,7 @@ def _needs_samples(version: Version, train: np.ndarray, least: int) -> None:
     few = [f"{label} {count}" for label, count in zip(labels, counts.tolist(), strict=True) if count < least]
     if few:
         raise DataError(
-            f"{name} has fewer than {least} samples to train on of {len(few)} labels: {', '.join(few)}",
+            f"{name} has fewer than {least} samples to train on of these labels: {', '.join(few)}",
             hint="add samples of them, leave these labels out of the source, or lower train.min_samples",
         )
 
