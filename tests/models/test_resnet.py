@@ -5,8 +5,7 @@ import torch
 
 from holdfast.config.schema import ImagePrepare, ModelConfig
 from holdfast.core.errors import ConfigError
-from holdfast.models.gradients import cell_shares
-from holdfast.models.resnet import Block, build
+from holdfast.models.resnet import Block, build, cell_shares
 
 
 def test_a_block_begins_as_its_short_cut() -> None:

@@ -37,8 +37,6 @@ class ModelConfig(Settings):
 
     1 forgets where things are. More are for pictures that are aligned, such as faces.
     """
-    gradients: Annotated[int, Ge(0), Le(16)] = 0
-    """Cells on each side in which the directions of edges are counted, beside the network; 0 for none."""
     drop_path: Share = 0.0
     """Share of the pictures for which the last block is left out while training; earlier ones less often."""
     source: str | None = None

@@ -8,7 +8,6 @@ from holdfast.config.schema import ImagePrepare, ModelConfig
 from holdfast.core.errors import ConfigError
 from holdfast.models.classifier import Classifier
 from holdfast.models.fronts import ImageFront
-from holdfast.models.gradients import WithGradients, cell_shares
 
 _LARGE = 48
 """Pictures with more pixels than this on a side are halved by the stem already."""
@@ -23,7 +22,7 @@ def build(config: ModelConfig, prepare: ImagePrepare, labels: int) -> Classifier
             f"model.side: {side} is more than prepare.size, {prepare.size}: no picture has as many",
             hint="make prepare.size at least as large, or leave model.side at 0",
         )
-    net = ResNet(
+    body = ResNet(
         config.width,
         config.depth,
         channels=3,
@@ -31,7 +30,6 @@ def build(config: ModelConfig, prepare: ImagePrepare, labels: int) -> Classifier
         drop_path=config.drop_path,
         cells=config.cells,
     )
-    body = WithGradients(net, net.out_width, config.gradients) if config.gradients else net
     return Classifier(
         ImageFront(prepare, side), body, width=body.out_width, labels=labels, dropout=config.dropout
     )
@@ -79,6 +77,19 @@ class ResNet(nn.Module):
             return maps.mean(dim=(2, 3))
         down, right = (cell_shares(maps.shape[axis], self.cells).to(maps) for axis in (2, 3))
         return (down @ maps @ right.T).flatten(1)
+
+
+def cell_shares(places: int, cells: int) -> Tensor:
+    """How much each place counts in each cell when a side is cut into even cells; shape (cells, places).
+
+    >>> cell_shares(3, 2)
+    tensor([[0.6667, 0.3333, 0.0000],
+            [0.0000, 0.3333, 0.6667]])
+    """
+    edges = torch.arange(cells + 1, dtype=torch.float32) * places / cells
+    spots = torch.arange(places, dtype=torch.float32)
+    overlap = torch.minimum(edges[1:, None], spots + 1) - torch.maximum(edges[:-1, None], spots)
+    return overlap.clamp(min=0) * cells / places
 
 
 class Block(nn.Module):
