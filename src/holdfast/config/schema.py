@@ -167,8 +167,8 @@ class TrainConfig(Settings):
     """Samples in one step."""
     sampler: Literal["shuffle", "weighted", "groups"] = "shuffle"
     """`weighted` draws each label equally often, `groups` also each group (recording, person) of a label."""
-    min_samples: Count = 1
-    """Training refuses to begin with fewer samples than this of any label."""
+    min_samples: Annotated[int, Ge(0)] = 0
+    """Training refuses to begin with fewer samples than this of any label; 0 leaves it to `data check`."""
     monitor: Literal["auto", "loss", "accuracy", "macro_f1", "average_precision"] = "auto"
     """The validation metric that picks the best checkpoint; auto: macro_f1, many labels average_precision."""
     ema: Share = 0.0

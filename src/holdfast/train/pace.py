@@ -49,7 +49,8 @@ def settle_device(config: Config, version: Version, preparation: Preparation, ru
     options = choices(config.device, device)
     pace = Pace(device, {})
     if len(options) > 1:
-        pace = find_pace(options, _stepper(config, version, preparation, device), steps=steps)
+        with repeatable(device):
+            pace = find_pace(options, _stepper(config, version, preparation, device), steps=steps)
     chosen = pace.device
     run.update(
         device=chosen.torch.type, precision=chosen.precision, threads=chosen.threads, step_s=pace.seconds
