@@ -1,6 +1,4 @@
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,21 +81,11 @@ def test_a_sweep_without_a_trial_has_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-def test_a_browser_shows_every_plot_in_light_and_dark(tmp_path: Path) -> None:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        if os.environ.get("CI"):
-            pytest.fail("chromium and chromedriver must be installed where CI is set")
-        pytest.skip("chromium or chromedriver is not installed")
-    from selenium import webdriver
-
+def test_a_browser_shows_every_plot_in_light_and_dark(browser: Any, tmp_path: Path) -> None:
     write_page(tmp_path / "report.html", result())
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=900,2200"):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    before = browser.get_window_size()
+    browser.set_window_size(900, 2200)
+    browser.get_log("browser")  # what others left there
     try:
         browser.get((tmp_path / "report.html").as_uri())
         shown = browser.execute_script(
@@ -119,7 +107,8 @@ def test_a_browser_shows_every_plot_in_light_and_dark(tmp_path: Path) -> None:
         (ROOT / "artifacts" / "screenshots").mkdir(parents=True, exist_ok=True)
         browser.save_screenshot(str(ROOT / "artifacts" / "screenshots" / "sweep.png"))
     finally:
-        browser.quit()
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        browser.set_window_size(before["width"], before["height"])
 
 
 _GROUND = "return getComputedStyle(document.documentElement).backgroundColor"

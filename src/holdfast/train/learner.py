@@ -17,6 +17,7 @@ from holdfast.modality import Preparation
 from holdfast.modality.text import TextPreparation
 from holdfast.models import Classifier, MelFront, build
 from holdfast.models.lora import merged
+from holdfast.tracking.record import CHECKPOINTS
 from holdfast.train import sounds
 from holdfast.train.augment import uniforms
 from holdfast.train.average import follow, make_average
@@ -29,9 +30,6 @@ from holdfast.train.norm import join_norms
 from holdfast.train.optim import make_optimizer, set_learning_rate
 from holdfast.train.profile import OFF, Profile
 from holdfast.train.team import ALONE, Team
-
-CHECKPOINTS = "checkpoints"
-"""Folder of a run that holds them."""
 
 _PRIMED_AT_ONCE = 32
 """Samples; the same however large a batch is, so that the sums come out the same."""

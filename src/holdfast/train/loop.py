@@ -20,11 +20,12 @@ from holdfast.data import Version
 from holdfast.evaluate import HEADLINE
 from holdfast.modality import Preparation
 from holdfast.tracking import Run
+from holdfast.tracking.record import CHECKPOINTS
 from holdfast.train.checkpoint import State, load_last, save_best, save_last
 from holdfast.train.device import repeatable
 from holdfast.train.job import Job
 from holdfast.train.launch import launched, own_device
-from holdfast.train.learner import CHECKPOINTS, Learner, learn, make_learner, prime, validate
+from holdfast.train.learner import Learner, learn, make_learner, prime, validate
 from holdfast.train.loader import Batch, Samples, training_batches
 from holdfast.train.optim import learning_rate
 from holdfast.train.pace import settle_device
