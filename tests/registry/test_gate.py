@@ -82,6 +82,19 @@ def test_a_model_without_a_number_passes_nothing() -> None:
         assert "on held-out samples, so nothing shows what it can do" in reason
 
 
+def test_labels_that_the_held_out_samples_say_nothing_of_are_named() -> None:
+    two, many = toy_evaluation(), toy_evaluation()
+    two["undefined"] = ["square", "star"]
+    many["undefined"] = [f"label {number}" for number in range(1000)]
+
+    assert failures(shown(evaluation=two), None, GATE) == [
+        "nothing shows how well it tells these labels, which all or none of the held-out samples have: "
+        "square, star"
+    ]
+    (reason,) = failures(shown(evaluation=many), None, GATE)
+    assert reason.endswith("label 8, label 9 and 990 more")
+
+
 def test_a_model_may_lie_within_the_champions_interval_but_not_below() -> None:
     champion = shown("birds@1", value=0.9, spread=0.03)
 

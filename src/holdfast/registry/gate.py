@@ -8,6 +8,7 @@ from holdfast.bundle import Bundle, Manifest
 from holdfast.config.schema import GateConfig
 
 _BASELINES = {"majority": "the majority baseline", "simple": "the baseline of simple features"}
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,16 @@ class Shown:
 def failures(candidate: Shown, champion: Shown | None, gate: GateConfig) -> list[str]:
     """Every requirement that a model does not meet; none if the alias may move to it.
 
-    Its headline metric must be better than those of the majority and of simple features, and must
-    not lie below the interval of the champion; its graph must agree with the training code. What
-    was not measured counts as not met.
+    Its headline metric must be better than those of the majority and of simple features, must not lie
+    below the interval of the champion, and must speak of all its labels; its graph must agree with the
+    training code. What was not measured counts as not met.
 
     Args:
         candidate: the model that is to have the alias.
         champion: the one that has it now, if one does.
         gate: how closely graph and training code must agree.
     """
-    found = _beside_baselines(candidate)
+    found = _beside_baselines(candidate) + _unmeasured(candidate)
     if champion is not None:
         found += _beside_champion(candidate, champion)
     return found + _parity(candidate.manifest.parity, gate)
@@ -70,6 +71,18 @@ def _beside_baselines(candidate: Shown) -> list[str]:
             how = "only as good as" if value == beside else "worse than"
             found.append(f"its {name} of {ours} is {how} {title}, {theirs}")
     return found
+
+
+def _unmeasured(candidate: Shown) -> list[str]:
+    labels = candidate.evaluation.get("undefined") or []
+    if not labels or candidate.level(candidate.headline) is None:  # then nothing is measured, which is said
+        return []
+    more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
+    return [
+        "nothing shows how well it tells these labels, which all or none of the held-out samples have: "
+        + ", ".join(labels[:_MOST_NAMED])
+        + more
+    ]
 
 
 def _beside_champion(candidate: Shown, champion: Shown) -> list[str]:
