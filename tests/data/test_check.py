@@ -34,6 +34,18 @@ def test_copies_under_different_labels_are_an_error(tmp_path: Path) -> None:
     assert "row 201 (y)" in found.detail
 
 
+def test_training_need_not_read_every_shard_to_know_the_rest(tmp_path: Path) -> None:
+    findings(tmp_path, [*good(), ["x 1", "y"]])
+    for shard in (tmp_path / "root").rglob("*.tar"):
+        shard.unlink()
+
+    with open_version(tmp_path / "root", parse_ref("t")) as version:
+        every, some = ([finding.title for finding in check(version, shards=read)] for read in (True, False))
+
+    assert every == ["damaged shards", "exact copies with different labels"]
+    assert some == ["exact copies with different labels"]
+
+
 def test_given_splits_that_leak_are_found(tmp_path: Path) -> None:
     rows = [[*row, "train" if n < 150 else "test", f"g{n // 4}"] for n, row in enumerate(good())]
     rows.append(["x 1", "x", "test", "g150"])

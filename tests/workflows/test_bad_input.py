@@ -13,6 +13,7 @@ import pytest
 from holdfast.core.errors import DataError
 from holdfast.core.workspace import Workspace
 from holdfast.testing.toys import write_images, write_sounds, write_texts
+from holdfast.tracking import read_run
 from holdfast.workflows.datasets import data_add, data_check, data_show
 from holdfast.workflows.evaluating import evaluate_model
 from holdfast.workflows.training import train_run
@@ -90,6 +91,25 @@ def test_a_single_class_is_refused(workspace: Workspace, tmp_path: Path) -> None
         data_add(table(tmp_path / "one.csv", texts("sea", 20)), workspace)
 
     assert error.value.hint
+
+
+def test_a_training_repeats_what_the_check_found_once_and_keeps_it(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    data_add(
+        table(tmp_path / "few.csv", [*texts("sea", 30), *texts("hill", 30), *texts("sky", 1)]), workspace
+    )
+    said: list[str] = []
+
+    quick = [*overrides("words"), "train.epochs=1", "evaluate.baselines=false", "evaluate.bootstrap=5"]
+    told = train_run("few", workspace, overrides=quick, warn=said.append)
+    again = train_run("few", workspace, overrides=quick, repeat=False)
+
+    assert told["findings"] == [f for f in findings(workspace, "few").values() if f["level"] != "info"]
+    assert said == [f"{finding['title']}: {finding['detail']}" for finding in told["findings"]]
+    assert "labels missing in test: 'sky'" in " ".join(said)
+    assert read_run(workspace.runs, told["run"]).info.facts["findings"] == told["findings"]
+    assert again["findings"] == told["findings"]
 
 
 def test_a_group_that_holds_a_whole_class_is_found(workspace: Workspace, tmp_path: Path) -> None:

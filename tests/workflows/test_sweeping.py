@@ -66,6 +66,22 @@ def test_each_trial_is_a_run_and_the_best_in_validation_can_be_registered(worksp
     json.dumps(result, allow_nan=False)
 
 
+def test_a_sweep_says_once_what_is_doubtful_with_its_data(workspace: Workspace) -> None:
+    said: list[str] = []
+
+    result = sweep(
+        "shapes",
+        workspace,
+        overrides=[*QUICK, "train.epochs=1", "model.width=choice(16,24)"],
+        options=Options(register=True),
+        warn=said.append,
+    )
+
+    titles = [finding["title"] for finding in result["findings"]]
+    assert "labels with few samples in test" in titles
+    assert [line.partition(":")[0] for line in said] == titles
+
+
 def weights(workspace: Workspace, run: str) -> bytes:
     (path,) = (workspace.runs / run).glob("checkpoints/best*.safetensors")
     return path.read_bytes()

@@ -9,7 +9,7 @@ import typer
 from holdfast.cli import find, report
 from holdfast.cli import options as opt
 from holdfast.cli.runs import reproduce, runs_app
-from holdfast.cli.show import show, table
+from holdfast.cli.show import show, table, warner
 from holdfast.cli.sweep import sweep
 from holdfast.core.workspace import Workspace, find_workspace
 
@@ -105,7 +105,9 @@ def train(
 
     if followed():
         return
-    result = train_run(dataset, find_workspace(home), overrides=overrides or [], config_file=config)
+    result = train_run(
+        dataset, find_workspace(home), overrides=overrides or [], config_file=config, warn=warner(as_json)
+    )
     show(result, as_json, report.training)
 
 

@@ -92,12 +92,13 @@ def findings(result: Mapping[str, Any]) -> str:
 
 
 def run(result: Mapping[str, Any]) -> str:
-    """A run's facts and the metrics of each epoch."""
+    """A run's facts, what was doubtful with its data, and the metrics of each epoch."""
     told = {**result, **result["facts"]}
+    found = _findings(told.pop("findings", []))
     facts = [f"{key:12} {cell(value)}" for key, value in told.items() if _is_short(value)]
     history = [row for row in result["history"] if "epoch" in row]
     columns = list(dict.fromkeys(key for row in history for key in row if key != "time"))
-    return "\n".join([*facts, "", table(history, columns, empty="no epoch yet")])
+    return "\n".join([*facts, *found, "", table(history, columns, empty="no epoch yet")])
 
 
 def models(rows: list[Mapping[str, Any]]) -> str:

@@ -14,6 +14,11 @@ def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
         print(text(value), flush=True)
 
 
+def warner(as_json: bool) -> Callable[[str], None] | None:
+    """Says a warning on stderr; None with `--json`, where the result holds it."""
+    return None if as_json else lambda line: print(f"! {line}", file=sys.stderr, flush=True)
+
+
 def complain(message: str, hint: str | None = None, *, code: int = 1) -> NoReturn:
     """Say on stderr what is wrong, as JSON if `--json` was given, and end with an exit code."""
     if "--json" in sys.argv:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from holdfast.cli import options as opt
-from holdfast.cli.show import show, table
+from holdfast.cli.show import show, table, warner
 from holdfast.core.workspace import find_workspace
 
 Values = Annotated[
@@ -55,7 +55,12 @@ def sweep(
 
     options = Options(name, trials, workers, method, prune, seed, register)
     result = run_sweep(
-        dataset, find_workspace(home), overrides=values or [], config_file=config, options=options
+        dataset,
+        find_workspace(home),
+        overrides=values or [],
+        config_file=config,
+        options=options,
+        warn=warner(as_json),
     )
     show(result, as_json, _report)
     if result["best"] is None:

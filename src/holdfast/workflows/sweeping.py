@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from holdfast.tracking import Run, open_run
 from holdfast.tracking.record import CHECKPOINTS
 from holdfast.train import fit
 from holdfast.workflows.planning import DEFINITION, Definition, Options, define, override
-from holdfast.workflows.training import run_details, run_key, tokenizer_for, train_run
+from holdfast.workflows.training import doubts, run_details, run_key, tokenizer_for, train_run
 
 PAGE = "report.html"
 _WORKER = "import sys; from holdfast.workflows.sweeping import _worker; _worker(*sys.argv[1:])"
@@ -43,6 +43,7 @@ def sweep(
     overrides: Sequence[str] = (),
     config_file: Path | None = None,
     options: Options | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Train with many settings and say which did best on the validation split.
 
@@ -53,6 +54,7 @@ def sweep(
         overrides: settings in Hydra's grammar; those that name several values are varied. One may be the
             path of a `sweep.yaml` of W&B.
         config_file: a YAML file of settings, or a `sweep.yaml` of W&B.
+        warn: is told before the first trial what is wrong or doubtful with the data.
 
     Raises:
         ConfigError: before the first trial, if a value is not allowed or nothing varies.
@@ -66,6 +68,7 @@ def sweep(
         definition = _agree(folder, definition)
         trials = Trials(folder, definition.plan)
         trials.go_on()
+        found = doubts(version, warn)
         for note in definition.notes:
             say(note)
         share = max(1, cores() // options.workers)
@@ -77,7 +80,7 @@ def sweep(
                 _work(trials, definition, version, workspace, threads)
             _work(trials, definition, version, workspace, threads)  # what a killed worker left
         finally:
-            result = _result(folder, trials, definition, config_file)
+            result = {**_result(folder, trials, definition, config_file), "findings": found}
             write_page(folder / PAGE, result)
     reason = trials.why_stopped()
     if reason:

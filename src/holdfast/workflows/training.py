@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from holdfast.core.errors import ConfigError, DataError, TeamError
 from holdfast.core.files import digest_bytes, write_bytes
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import Version, open_version
+from holdfast.data import Version, check, open_version
 from holdfast.modality import learn_tokenizer, prepare, read_text
 from holdfast.models.pretrained import find_pretrained
 from holdfast.registry import Registry
@@ -32,6 +33,7 @@ def train_run(
     overrides: Sequence[str] = (),
     config_file: Path | None = None,
     repeat: bool = True,
+    warn: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Train on a dataset version, export and evaluate the result, and register it as a new model version.
 
@@ -42,6 +44,8 @@ def train_run(
         overrides: settings in Hydra's grammar.
         config_file: a YAML file of settings, below the overrides and above the workspace's own.
         repeat: whether to train again where such a run has finished and its model is registered.
+        warn: is told, before anything is trained, what `findings` in the result holds too: each error and
+            warning of `data check`, which leaves only the shards' damage to the reading of them.
 
     Raises:
         ConfigError: if the settings are wrong, or are for another modality.
@@ -54,16 +58,19 @@ def train_run(
         _needs_samples(version)
         check_exporters(config, version.info.name)
         name, key = version.info.name, run_key(config, version)
+        found = doubts(version, warn)
         done = None if repeat else _finished(workspace, key)
         if done:
             bundle = Registry(workspace.models).path(parse_ref(done["model"]))
-            return {**summary(version, bundle), **done, "seconds": time.monotonic() - began}
-        run = open_run(workspace.runs, name=name, key=key, details=run_details(config, version))
+            told = {**summary(version, bundle), **done, "findings": found}
+            return {**told, "seconds": time.monotonic() - began}
+        details = {**run_details(config, version), "findings": found}
+        run = open_run(workspace.runs, name=name, key=key, details=details)
         with working(run), exported(run, config, version):
             bundle = train_and_export(run, config, version)
             number = Registry(workspace.models).register(name, bundle, run=run.id)
             model = f"{name}@{number}"
-            told = summary(version, bundle)
+            told = {**summary(version, bundle), "findings": found}
             run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
         told |= {fact: run.info.facts[fact] for fact in ("profile", "exporters") if fact in run.info.facts}
         return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
@@ -76,6 +83,15 @@ def followed() -> bool:
         return False
     follow()
     return True
+
+
+def doubts(version: Version, warn: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
+    """What `data check` calls an error or a warning of a version, told to `warn` line by line."""
+    found = [finding for finding in check(version, shards=False) if finding.level != "info"]
+    if warn:
+        for finding in found:
+            warn(f"{finding.title}: {finding.detail}")
+    return [asdict(finding) for finding in found]
 
 
 def config_for(
