@@ -93,20 +93,21 @@ def test_a_single_class_is_refused(workspace: Workspace, tmp_path: Path) -> None
     assert error.value.hint
 
 
-def test_a_training_repeats_what_the_check_found_once_and_keeps_it(
-    workspace: Workspace, tmp_path: Path
-) -> None:
+def test_a_training_says_once_what_is_doubtful_and_keeps_it(workspace: Workspace, tmp_path: Path) -> None:
     data_add(
         table(tmp_path / "few.csv", [*texts("sea", 30), *texts("hill", 30), *texts("sky", 1)]), workspace
     )
     said: list[str] = []
 
-    quick = [*overrides("words"), "train.epochs=1", "evaluate.baselines=false", "evaluate.bootstrap=5"]
+    quick = [*overrides("words"), "train.epochs=1", "evaluate.baselines=false", "augment.crop=0.5"]
     told = train_run("few", workspace, overrides=quick, warn=said.append)
     again = train_run("few", workspace, overrides=quick, repeat=False)
 
     assert told["findings"] == [f for f in findings(workspace, "few").values() if f["level"] != "info"]
-    assert said == [f"{finding['title']}: {finding['detail']}" for finding in told["findings"]]
+    assert (
+        said == [f"{finding['title']}: {finding['detail']}" for finding in told["findings"]] + told["unused"]
+    )
+    assert [line.split()[0] for line in told["unused"]] == ["augment.crop"]
     assert "labels missing in test: 'sky'" in " ".join(said)
     assert read_run(workspace.runs, told["run"]).info.facts["findings"] == told["findings"]
     assert again["findings"] == told["findings"]

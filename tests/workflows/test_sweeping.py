@@ -72,7 +72,7 @@ def test_a_sweep_says_once_what_is_doubtful_with_its_data(workspace: Workspace) 
     result = sweep(
         "shapes",
         workspace,
-        overrides=[*QUICK, "train.epochs=1", "model.width=choice(16,24)"],
+        overrides=[*QUICK, "train.epochs=1", "model.width=choice(16,24)", "augment.drop_tokens=0.1"],
         options=Options(register=True),
         warn=said.append,
     )
@@ -80,6 +80,7 @@ def test_a_sweep_says_once_what_is_doubtful_with_its_data(workspace: Workspace) 
     titles = [finding["title"] for finding in result["findings"]]
     assert "labels with few samples in test" in titles
     assert [line.partition(":")[0] for line in said] == titles
+    assert [note.split()[0] for note in result["notes"] if "no effect" in note] == ["augment.drop_tokens"]
 
 
 def weights(workspace: Workspace, run: str) -> bytes:

@@ -11,7 +11,8 @@ _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
 def up(result: Mapping[str, Any]) -> str:
     """The outcome of the whole road."""
-    return "\n".join([*_findings(result["findings"]), training(result), *_gate(result)])
+    unused = [f"! {line}" for line in result["unused"]]
+    return "\n".join([*_findings(result["findings"]), *unused, training(result), *_gate(result)])
 
 
 def training(result: Mapping[str, Any]) -> str:

@@ -33,11 +33,13 @@ _EXPECTED = {
 class Resolved:
     """A configuration, and where each of its values came from.
 
-    `sources` maps each dotted key to "default", "recipe NAME", a file's path or "command line".
+    `sources` maps each dotted key to "default", "recipe NAME", a file's path or "command line". `chosen` are
+    the keys that a file or the command line gives another value than the recipe does.
     """
 
     config: Config
     sources: Mapping[str, str]
+    chosen: tuple[str, ...] = ()
 
 
 def load_config(
@@ -64,15 +66,19 @@ def load_config(
     contents = [(str(path), read_file(path)) for path in files]
     parsed = _parse(overrides)
     name = str(_picked("recipe", parsed, contents) or recipe or "image")
-    layers = [*_preset(name, str(_picked("size", parsed, contents) or "small")), *contents]
-    merged = OmegaConf.merge(*(OmegaConf.create(values) for _, values in layers))
+    preset = _preset(name, str(_picked("size", parsed, contents) or "small"))
+    layers = [*preset, *contents]
+    merged = _merged(layers)
     merged, given = _apply(merged, [item for item in parsed if item.key_or_group != "recipe"])
     values: dict[str, Any] = OmegaConf.to_container(merged, resolve=False)  # type: ignore[assignment]
     _refuse_references(values)
     layers.append(("command line", given))
     sources = {key: origin for origin, layer in layers for key in _flat(layer)}
     config = validate(values, sources)
-    return Resolved(config, {key: sources.get(key, "default") for key in _flat(config.model_dump())})
+    values = _flat(config.model_dump())
+    before = _flat(validate(OmegaConf.to_container(_merged(preset))).model_dump())  # type: ignore[arg-type]
+    chosen = tuple(key for key, value in values.items() if value != before.get(key))
+    return Resolved(config, {key: sources.get(key, "default") for key in values}, chosen)
 
 
 def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> Config:
@@ -134,6 +140,12 @@ def _preset(name: str, size: str) -> list[tuple[str, dict[str, Any]]]:
         (f"recipe {name}", values),
         (f"recipe {name}, size {size}", {"size": size, **sizes.get(size, {})}),
     ]
+
+
+def _merged(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.merge(*(OmegaConf.create(dict(values)) for _, values in layers))
 
 
 def read_file(path: Path) -> dict[str, Any]:

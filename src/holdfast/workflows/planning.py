@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holdfast.config import Config
+from holdfast.config import Config, Resolved
+from holdfast.config.effect import deciders, without_effect
 from holdfast.core.errors import ConfigError, DataError
 from holdfast.core.files import digest_bytes, read_json
 from holdfast.core.refs import check_name
@@ -17,7 +18,7 @@ from holdfast.evaluate import HEADLINE
 from holdfast.sweep import Plan, Pruning, check_corners, is_wandb, read_dials, read_wandb
 from holdfast.sweep.plan import Method
 from holdfast.sweep.space import split_overrides
-from holdfast.workflows.training import config_for
+from holdfast.workflows.training import config_for, resolved_for
 
 DEFINITION = "sweep.json"
 TRIALS = 20
@@ -112,13 +113,15 @@ def define(
         notes = [*asked.notes, *notes]
         if asked.metric:
             fixed.append(f"train.monitor={asked.metric}")
-        config = config_for(version, workspace, fixed, config_file)
+    resolved = resolved_for(version, workspace, fixed, config_file)
+    config = resolved.config
     if not dials:
         raise ConfigError(
             "nothing varies in this sweep",
             hint="name at least one range, such as optim.lr=interval(1e-5,1e-2)",
         )
     check_corners(dials, config)
+    notes = [*notes, *_unused(resolved, [dial.key for dial in dials])]
     if not len(version.validation()):
         raise DataError(
             f"{version.info.name}@{version.info.version} has no samples to validate on",
@@ -141,6 +144,12 @@ def define(
     digest = digest_bytes(json.dumps(parts, sort_keys=True).encode())
     name = check_name(options.name) if options.name else f"{version.info.name}-{digest[:8]}"
     return Definition(name, dataset, version.info.fingerprint, config, plan, most, tuple(fixed), tuple(notes))
+
+
+def _unused(resolved: Resolved, varied: Sequence[str]) -> list[str]:
+    """What has no effect in any trial; where a dial decides that, some trial may read it."""
+    keys = dict.fromkeys([*resolved.chosen, *varied])
+    return without_effect(resolved.config, [key for key in keys if not set(varied) & set(deciders(key))])
 
 
 def _foreign(

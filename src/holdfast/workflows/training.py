@@ -10,7 +10,8 @@ from typing import Any
 
 from holdfast import __version__
 from holdfast.bundle import open_bundle
-from holdfast.config import Config
+from holdfast.config import Config, Resolved
+from holdfast.config.effect import without_effect
 from holdfast.core.errors import ConfigError, DataError, TeamError
 from holdfast.core.files import digest_bytes, write_bytes
 from holdfast.core.refs import parse_ref
@@ -44,8 +45,9 @@ def train_run(
         overrides: settings in Hydra's grammar.
         config_file: a YAML file of settings, below the overrides and above the workspace's own.
         repeat: whether to train again where such a run has finished and its model is registered.
-        warn: is told, before anything is trained, what `findings` in the result holds too: each error and
-            warning of `data check`, which leaves only the shards' damage to the reading of them.
+        warn: is told, before anything is trained, what the result holds too: `findings`, each error and
+            warning of `data check`, which leaves only the shards' damage to the reading of them; and
+            `unused`, the settings that were chosen but have no effect.
 
     Raises:
         ConfigError: if the settings are wrong, or are for another modality.
@@ -54,23 +56,27 @@ def train_run(
     """
     began = time.monotonic()
     with open_version(workspace.datasets, parse_ref(dataset)) as version:
-        config = config_for(version, workspace, overrides, config_file)
+        resolved = resolved_for(version, workspace, overrides, config_file)
+        config = resolved.config
         _needs_samples(version)
         check_exporters(config, version.info.name)
         name, key = version.info.name, run_key(config, version)
-        found = doubts(version, warn)
+        unused = without_effect(config, resolved.chosen)
+        found = {"findings": doubts(version, warn), "unused": unused}
+        if warn:
+            for line in unused:
+                warn(line)
         done = None if repeat else _finished(workspace, key)
         if done:
             bundle = Registry(workspace.models).path(parse_ref(done["model"]))
-            told = {**summary(version, bundle), **done, "findings": found}
-            return {**told, "seconds": time.monotonic() - began}
-        details = {**run_details(config, version), "findings": found}
+            return {**summary(version, bundle), **done, **found, "seconds": time.monotonic() - began}
+        details = {**run_details(config, version), **found}
         run = open_run(workspace.runs, name=name, key=key, details=details)
         with working(run), exported(run, config, version):
             bundle = train_and_export(run, config, version)
             number = Registry(workspace.models).register(name, bundle, run=run.id)
             model = f"{name}@{number}"
-            told = {**summary(version, bundle), "findings": found}
+            told = {**summary(version, bundle), **found}
             run.finish(model=model, metrics=told["metrics"], headline=told["headline"])
         told |= {fact: run.info.facts[fact] for fact in ("profile", "exporters") if fact in run.info.facts}
         return {**told, "run": run.id, "model": model, "seconds": time.monotonic() - began}
@@ -98,14 +104,22 @@ def config_for(
     version: Version, workspace: Workspace, overrides: Sequence[str], config_file: Path | None
 ) -> Config:
     """The configuration for a dataset version: its modality's recipe unless another one is named."""
-    config = settings_for(workspace, overrides, config_file, recipe=version.info.modality).config
+    return resolved_for(version, workspace, overrides, config_file).config
+
+
+def resolved_for(
+    version: Version, workspace: Workspace, overrides: Sequence[str], config_file: Path | None
+) -> Resolved:
+    """The same, and where each of its values came from."""
+    resolved = settings_for(workspace, overrides, config_file, recipe=version.info.modality)
+    config = resolved.config
     if config.prepare.modality != version.info.modality:
         raise ConfigError(
             f"recipe {config.recipe!r} is for {config.prepare.modality}, "
             f"but {version.info.name} holds {version.info.modality}",
             hint=f"leave the recipe out, or write recipe={version.info.modality}",
         )
-    return config
+    return resolved
 
 
 @contextmanager
