@@ -46,14 +46,17 @@ class Spans(nn.Module):
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
 
-    def words(self, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def words(self, text: Tensor, *, plain: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Number, first byte and end of each word, in order; each of shape (n, length // 2 + 1).
 
         Where there is no word, the first byte and the end are the length. In a text with hardly anything
-        but marks, the last ones are left out.
+        but marks, the last ones are left out. Plain words are in lower case, and neither marks nor single
+        letters.
         """
         length = text.shape[1]
         raw = self.kinds[text]
+        if plain:
+            raw = torch.where(raw == MARK, BLANK, raw)
         kind = raw
         for _ in range(3):  # a character has at most three bytes after the first
             kind = torch.where(kind == INSIDE, _earlier(kind, BLANK), kind)
@@ -61,11 +64,14 @@ class Spans(nn.Module):
         torn = (raw != INSIDE) & ((kind != WORD) | (before != WORD))
         first = there & (torn | (before == BLANK))
         last = there & (_later(first.long(), 1, 1) + (_later(kind, 1, BLANK) == BLANK).long() > 0)
+        if plain:
+            first, last = first & ~last, last & ~first
         places = torch.arange(length, device=text.device).expand_as(text)
         most = length // 2 + 1
         starts = _packed(first, places)[:, :most]
         ends = _packed(last, places + 1)[:, :most]
-        return self._numbers(self._sums(text), starts, ends), starts, ends
+        sums = self._sums(self.lower[text] if plain else text)
+        return self._numbers(sums, starts, ends), starts, ends
 
     def runs(self, text: Tensor, sizes: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
         """For each size: numbers of all runs of so many characters, and whether there is one."""
@@ -79,6 +85,26 @@ class Spans(nn.Module):
             ends = torch.minimum(_later(starts, size, length), end)
             there = _later(starts, size - 1, length) < length
             found.append((self._numbers(sums, torch.minimum(starts, end), ends), there))
+        return found
+
+    def runs_in_words(self, text: Tensor, sizes: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
+        """As `runs`, but none goes beyond a word with its marks and one blank before and behind it.
+
+        There is a blank before the first word and behind the last: so a text has at most `longest` - 2 bytes.
+        """
+        edge = torch.full_like(text[:, :1], NOTHING)
+        text = torch.cat([edge, text, edge], dim=1)
+        blank = self.kinds[text] == BLANK
+        sums = self._sums(torch.where(blank, ord(" "), self.lower[text]))
+        blanks = torch.cat([edge * 0, blank.long().cumsum(dim=1)], dim=1)  # before each place
+        length = text.shape[1]
+        places = torch.arange(length, device=text.device).expand_as(text)
+        starts = _packed(self.kinds[text] != INSIDE, places)
+        found = []
+        for size in sizes:
+            second, last = _later(starts, 1, length), _later(starts, size - 1, length)
+            whole = (last < length) & (blanks.gather(1, second) == blanks.gather(1, last))
+            found.append((self._numbers(sums, starts, _later(starts, size, length)), whole))
         return found
 
     def _sums(self, text: Tensor) -> Tensor:

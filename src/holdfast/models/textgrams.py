@@ -1,4 +1,4 @@
-"""A linear model on hashed words and runs of characters, beside novelty and a small network."""
+"""Hashed words and runs of characters beside novelty and a small network; with it answers a linear model."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,6 +10,7 @@ from holdfast.core.errors import ConfigError
 from holdfast.modality.text import BYTES, bytes_of_ids
 from holdfast.models.classifier import Classifier
 from holdfast.models.spans import NOTHING, PRIME, Spans, neighbours
+from holdfast.models.tfidf import TfIdf
 
 _BUCKETS = 1 << 18
 """Grams that share a bucket share a weight; more buckets share less, but make the bundle larger."""
@@ -40,25 +41,41 @@ def build(config: ModelConfig, prepare: TextPrepare, labels: int, vocab: int, pa
             hint=f"set prepare.vocab={BYTES}, and leave prepare.tokenizer out",
         )
     body = TextGrams(config, prepare.max_tokens, labels)
-    return GramClassifier(Bytes(pad), body, width=body.out_width, labels=labels, dropout=0.0)
+    tfidf = TfIdf(prepare.max_tokens, labels) if body.narrow else None
+    return GramClassifier(Bytes(pad), body, tfidf, labels=labels)
 
 
 class GramClassifier(Classifier):
-    """Its head begins with the scores of the grams as they are."""
+    """Its head begins with the scores of the grams as they are; beside it answers a linear model on TF-IDF.
+
+    The two learn apart from each other, and only the network learns by gradients. When it does not train,
+    the logits are the mean of both: so what is validated, calibrated and served is both together. With
+    more than 32 labels the network answers alone, as the linear model would be large and slow to fit.
+    """
 
     body: "TextGrams"
 
-    def __init__(self, front: nn.Module, body: "TextGrams", *, width: int, labels: int, dropout: float):
-        super().__init__(front, body, width=width, labels=labels, dropout=dropout)
+    def __init__(self, front: nn.Module, body: "TextGrams", tfidf: TfIdf | None, *, labels: int) -> None:
+        super().__init__(front, body, width=body.out_width, labels=labels, dropout=0.0)
+        self.tfidf = tfidf
         if body.narrow:
             with torch.no_grad():
                 self.head.weight[:, :labels] = torch.eye(labels)
 
     @torch.no_grad()
     def prime(self, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
-        """Count the grams of the training split, and learn what novelty goes with each length."""
+        """Count the grams, learn what novelty goes with each length, and fit the linear model."""
         self.body.count((self.front(inputs), shares) for inputs, shares in batches())
         self.body.expect(self.front(inputs) for inputs, _ in batches())
+        if self.tfidf is not None:
+            self.tfidf.fit((self.front(inputs), shares) for inputs, shares in batches())
+
+    def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of shape (n, labels), while it trains the network's own, and embeddings (n, width)."""
+        logits, embedding = super().classify(features)
+        if self.training or self.tfidf is None:
+            return logits, embedding
+        return (logits + self.tfidf(features)) / 2, embedding
 
 
 class Bytes(nn.Module):
