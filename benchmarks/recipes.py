@@ -1,7 +1,7 @@
 """The five systems' small recipes on real data, against their floors; `make recipes` writes docs/recipes.md.
 
-Each system's rows are measured by a module of its own and kept in docs/recipes.json, so that one system
-can be measured again with `--only` and the others stay. The splits do not depend on the seed.
+Each system's rows are kept in docs/recipes.json, so that one system can be measured again with `--only`, or
+with further seeds by `--add`, and the others stay. The splits do not depend on the seed.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,13 @@ from holdfast.cli.show import table
 from holdfast.core.cores import cores
 from holdfast.core.files import read_json, write_json, write_text
 
-SYSTEMS = ("images", "birds", "text", "faces")
+SYSTEMS = {
+    "brain_mri": "recipes_images:brain_mri_rows",
+    "animals": "recipes_images:animals_rows",
+    "birds": "recipes_birds:rows",
+    "text": "recipes_text:rows",
+    "faces": "recipes_faces:rows",
+}
 _OWN = ("measure", "floor", "aim", "score", "scores", "CPU-minutes of training")
 _COLUMNS = ("data, split: measure", "score", "range", "floor", "aim", "beside", "CPU-minutes")
 _HEAD = """# The five systems, measured
@@ -33,20 +39,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/data"))
     parser.add_argument("--only", choices=SYSTEMS, action="append")
-    parser.add_argument("--seeds", type=int, default=1, help="how many, from 0")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="such as 0 1 2")
+    parser.add_argument("--add", action="store_true", help="keep the runs of other seeds in the table")
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     options = parser.parse_args()
     kept = options.docs / "recipes.json"
     measured: dict[str, Any] = read_json(kept) if kept.exists() else {}
     for system in options.only or SYSTEMS:
+        before = measured.get(system) if options.add else None
+        if before and set(before["seeds"]) & set(options.seeds):
+            parser.error(f"{system} was measured with seeds {before['seeds']}; --add takes others")
         with tempfile.TemporaryDirectory() as home:
-            rows = importlib.import_module(f"benchmarks.recipes_{system}").rows(
-                options.data, Path(home), range(options.seeds)
-            )
-        measured[system] = {"rows": rows, **_circumstances()}
+            found = _rows(system)(options.data, Path(home), options.seeds)
+        measured[system] = {"rows": found, "seeds": options.seeds, **_circumstances()}
+        if before:
+            measured[system] |= joined(before, measured[system])
         write_json(kept, measured)
         write_text(options.docs / "recipes.md", page(measured))
-        print(table(lines(rows), _COLUMNS), flush=True)
+        print(table(lines(measured[system]["rows"]), _COLUMNS), flush=True)
     missed = [
         row["measure"] for one in measured.values() for row in one["rows"] if row["score"] < row["floor"]
     ]
@@ -55,14 +65,39 @@ def main() -> int:
     return 1 if missed else 0
 
 
+def joined(before: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    """Rows and seeds of both: scores side by side, other numbers as means over all seeds."""
+    weights = len(before["seeds"]), len(added["seeds"])
+    rows = []
+    for old, new in zip(before["rows"], added["rows"], strict=True):
+        if old["measure"] != new["measure"]:
+            raise ValueError(f"{old['measure']!r} and {new['measure']!r} are two measures")
+        rows.append({key: _joined(old[key], value, weights) for key, value in new.items()})
+    return {"rows": rows, "seeds": before["seeds"] + added["seeds"]}
+
+
+def _joined(old: Any, new: Any, weights: tuple[int, int]) -> Any:
+    if isinstance(new, list):
+        return old + new
+    return new if old == new else (old * weights[0] + new * weights[1]) / sum(weights)
+
+
+def _rows(system: str) -> Callable[[Path, Path, Sequence[int]], list[dict[str, Any]]]:
+    module, _, name = SYSTEMS[system].partition(":")
+    measuring: Callable[[Path, Path, Sequence[int]], list[dict[str, Any]]]
+    measuring = getattr(importlib.import_module(f"benchmarks.{module}"), name)
+    return measuring
+
+
 def page(measured: dict[str, Any]) -> str:
     """The docs page: a table, then under which circumstances each system was measured."""
     shown = [line for system in SYSTEMS if system in measured for line in lines(measured[system]["rows"])]
     body = ["| " + " | ".join(_COLUMNS) + " |", "| --- " * len(_COLUMNS) + "|"]
     body += ["| " + " | ".join(line[column] for column in _COLUMNS) + " |" for line in shown]
     notes = [
-        f"- {system}: {one['date']}, Holdfast {one['holdfast']}, {one['cores']} cores, load {one['load']}"
-        for system, one in measured.items()
+        f"- {system}: {one['date']}, Holdfast {one['holdfast']}, {one['cores']} cores, load {one['load']}, "
+        f"seed{'s' * (len(one['seeds']) > 1)} {', '.join(map(str, one['seeds']))}"
+        for system, one in ((system, measured[system]) for system in SYSTEMS if system in measured)
     ]
     return "\n".join([_HEAD, *body, "", "Measured:", "", *notes, ""])
 

@@ -1,7 +1,8 @@
 """The five systems on real data, each with one command, and whether all roads to a prediction agree.
 
-`make systems` runs `holdfast up SOURCE --no-serve --json` on each of the five sets in a clean workspace, then
-asks `holdfast predict`, `POST /predict` and the evaluation about every held-out sample and compares them.
+`make systems` runs `holdfast up SOURCE recipe=… --no-serve --json` on each of the five sets in a clean
+workspace, then asks `holdfast predict`, `POST /predict` and the evaluation about every held-out sample and
+compares them.
 """
 
 import argparse
@@ -26,11 +27,11 @@ from holdfast.serve.engine import Engine
 from holdfast.workflows.scoring import score
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
-    "brain_mri": (),
-    "animals": (),
-    "birds": ("--group", "recording_id"),
-    "ai_text/texts.csv": (),
-    "faces": ("--group", "person_id"),
+    "brain_mri": ("recipe=brain_mri",),
+    "animals": ("recipe=animals",),
+    "birds": ("recipe=birds", "--group", "recording_id"),
+    "ai_text/texts.csv": ("recipe=ai_text", "--group", "group"),
+    "faces": ("recipe=faces", "--group", "person_id"),
 }
 _SUFFIX = {"image": ".jpg", "audio": ".wav", "text": ".txt"}
 
@@ -38,6 +39,7 @@ _SUFFIX = {"image": ".jpg", "audio": ".wav", "text": ".txt"}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/data"))
+    parser.add_argument("overrides", nargs="*", help="settings, such as train.epochs=2 for a quick look")
     parser.add_argument("--only", choices=SYSTEMS)
     parser.add_argument("--keep", type=Path, help="keep the workspaces in this folder")
     options = parser.parse_args()
@@ -47,7 +49,7 @@ def main() -> int:
             if options.only not in (None, source):
                 continue
             home = (options.keep or Path(folder)) / source.replace("/", "_")
-            result = _json(["up", str(options.data / source), *extra, "--no-serve"], home)
+            result = _json(["up", str(options.data / source), *extra, *options.overrides, "--no-serve"], home)
             rows.append(_row(source, result) | _agreement(result["model"], home))
             print(table(rows[-1:], list(rows[-1])), flush=True)
     print("\n" + table(rows, list(rows[0])))
