@@ -21,6 +21,17 @@ def found(facts: dict[str, Any] = FACTS, **now: Any) -> list[tuple[str, Any, Any
     return [(row["what"], row["then"], row["now"]) for row in rows]
 
 
+def test_what_a_training_began_from_is_the_likeliest_reason() -> None:
+    before, after = (
+        {**FACTS, "pretrained": digest, "tokenizer": "t", "threads": n} for digest, n in [("a", 1), ("b", 2)]
+    )
+
+    rows = differences(THEN, THEN, [before, after])
+
+    assert [row["what"] for row in rows] == ["threads", "pretrained"]
+    assert reasons(rows)[0] == "pretrained: the files of model.source are others than they were (a → b)"
+
+
 def test_the_same_around_both_differs_in_nothing() -> None:
     here = environment()
 

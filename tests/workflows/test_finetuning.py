@@ -20,6 +20,7 @@ from holdfast.registry import Registry
 from holdfast.serve.engine import Engine
 from holdfast.testing.networks import write_network
 from holdfast.train import load_best
+from holdfast.workflows.reproducing import reproduce_run
 from holdfast.workflows.training import config_for, run_key, train_run
 from tests.journey import QUICK, Road
 
@@ -39,6 +40,24 @@ def settings(folder: Path, *more: str) -> list[str]:
 def run_json(workspace: Workspace, result: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((workspace.runs / result["run"] / "run.json").read_text())
     return read
+
+
+def test_a_reproduction_names_the_pretrained_files_and_the_tokenizer_that_changed(
+    road: Road, tmp_path: Path
+) -> None:
+    workspace, net = home_of(road, tmp_path), write_network(tmp_path / "net", "distilbert", texts=TEXTS)
+    more = ("prepare.max_tokens=48", "model.tune=head", "evaluate.baselines=false", "evaluate.bootstrap=5")
+    result = train_run("words", workspace, overrides=settings(net, *more))
+    weights = load_file(net / "model.safetensors")
+    save_file({name: tensor * 1.1 for name, tensor in weights.items()}, net / "model.safetensors")
+    tokenizer = net / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + "\n")
+    pretrained._find.cache_clear()
+
+    told = reproduce_run(result["run"], workspace)
+
+    assert not told["ok"]
+    assert [reason.split(":")[0] for reason in told["reasons"][:2]] == ["pretrained", "tokenizer"]
 
 
 def test_a_text_network_is_tuned_exported_and_served_with_its_own_tokenizer(

@@ -204,8 +204,25 @@ def test_a_configuration_that_was_changed_is_refused(home: Workspace, run: str) 
 def test_a_setting_of_another_release_is_told(home: Workspace, run: str) -> None:
     configure(home, run, "optim", momentom=0.9)
 
-    with pytest.raises(ConfigError, match=r"optim.momentom: unknown setting"):
+    with pytest.raises(ConfigError) as error:
         reproduce_run(run, home)
+
+    first, second = error.value.message.splitlines()
+    assert first.startswith(f"run {run} was made by holdfast ")
+    assert first.endswith("does not have or take:")
+    assert second == "  optim.momentom: unknown setting; did you mean 'momentum'?"
+
+
+def test_a_trial_whose_weights_its_sweep_did_not_keep_says_how_to_have_them(
+    home: Workspace, run: str
+) -> None:
+    edit(home, run, "run.json", lambda info: info["facts"].update(sweep="shapes-1a", trial=3))
+    shutil.rmtree(home.runs / run / "checkpoints")
+
+    with pytest.raises(HoldfastError, match="which keeps the weights of its best trial alone") as error:
+        reproduce_run(run, home)
+
+    assert f"holdfast train shapes@1 --config {home.runs / run / 'config.yaml'}" in str(error.value.hint)
 
 
 def test_an_unknown_run_is_told(home: Workspace) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_FACTS = ("device", "precision", "threads", "processes")
+_FACTS = ("device", "precision", "threads", "processes", "pretrained", "tokenizer")
 _REASONS = {
+    "pretrained": "the files of model.source are others than they were",
+    "tokenizer": "another tokenizer makes other tokens",
     "threads": "another number of threads adds up in another order",
     "processes": "another number of processes adds up in another order",
     "device": "another kind of device computes in another order",
@@ -31,7 +33,8 @@ def differences(
     Args:
         then: what `environment` said when the first run began.
         now: what it said of the second.
-        facts: what `run.json` says of each of the two: device, precision, threads.
+        facts: what is known of each of the two: device, precision, threads, processes, and the digests of the
+            pretrained network and of the tokenizer.
 
     >>> differences({"python": "3.11.7"}, {"python": "3.12.1"}, [{"threads": 1}, {"threads": 1}])
     [{'what': 'python', 'then': '3.11.7', 'now': '3.12.1'}]

@@ -5,9 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holdfast import __version__
 from holdfast.config import Config
 from holdfast.config.compose import validate
-from holdfast.core.errors import DataError, HoldfastError
+from holdfast.core.errors import ConfigError, DataError, HoldfastError
 from holdfast.core.files import digest_bytes, digest_file
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
@@ -81,11 +82,30 @@ def _same_config(original: RunRecord) -> Config:
             if unfinished
             else "`holdfast runs list` shows which runs have finished",
         )
+    if "sweep" in info.facts and not any(original.checkpoints.glob("*")):
+        raise HoldfastError(
+            f"run {info.id} is trial {info.facts.get('trial')} of sweep {info.facts['sweep']}, which keeps "
+            "the weights of its best trial alone: there is nothing to compare with",
+            hint=f"to have them, train it again: `holdfast train {info.dataset} --config "
+            f"{original.folder / 'config.yaml'}`; that run can then be reproduced",
+        )
     stored_state(original.checkpoints)  # before the long part: is there anything to compare with?
     values = original.config()
     used = {"name": "device", "precision": "precision", "threads": "threads"}
     found = {name: info.facts[fact] for name, fact in used.items() if fact in info.facts}
-    return validate({**values, "device": {**values.get("device", {}), **found}})
+    return _valid({**values, "device": {**values.get("device", {}), **found}}, original)
+
+
+def _valid(values: Mapping[str, Any], original: RunRecord) -> Config:
+    try:
+        return validate(values)
+    except ConfigError as error:
+        made_by = original.environment().get("packages", {}).get("holdfast", "another release")
+        raise ConfigError(
+            f"run {original.id} was made by holdfast {made_by} with settings that this release, "
+            f"{__version__}, does not have or take:\n" + "\n".join(error.message.splitlines()[1:]),
+            hint="reproduce it with that release; or train anew with a copy of its config.yaml without them",
+        ) from None
 
 
 def _same_data(original: RunRecord, workspace: Workspace) -> Version:
@@ -164,7 +184,7 @@ def _circumstances(
 ) -> dict[str, Any]:
     """What differed around the two trainings, why the weights differ if they do, and what to keep in mind."""
     then, stored = original.environment(), set(_flat(original.config()))
-    found = differences(then, around, [original.info.facts, again.info.facts])
+    found = differences(then, around, [_facts(original), _facts(again)])
     found += [
         {"what": f"config.{name}", "then": None, "now": value}
         for name, value in _flat(config.model_dump()).items()
@@ -183,6 +203,16 @@ def _circumstances(
         "operations that this device cannot repeat"
     )
     return {"differences": found, "reasons": [] if equal else why or [unknown], "notes": notes}
+
+
+def _facts(run: RunRecord) -> dict[str, Any]:
+    """What a run is told of itself, with the digests of what else it began from."""
+    facts, tokenizer = dict(run.info.facts), run.bundle / "tokenizer.json"
+    if "pretrained" in facts:
+        facts["pretrained"] = facts["pretrained"]["digest"][:12]
+    if tokenizer.exists():
+        facts["tokenizer"] = digest_file(tokenizer)[:12]
+    return facts
 
 
 def _clock(original: RunRecord, config: Config) -> str | None:
