@@ -37,6 +37,22 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_an_interrupted_command_says_so_in_a_pipe_too(flags: list[str], tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.argv = ['holdfast', 'runs', 'list', '--home', {str(tmp_path)!r}, *{flags}]\n"
+        "from holdfast.workflows import runs\n"
+        "def interrupted(*_): raise KeyboardInterrupt\n"
+        "runs.runs_list = interrupted\n"
+        "from holdfast.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == ('{"error": "interrupted", "hint": null}\n' if flags else "error: interrupted\n")
+
+
 @pytest.mark.parametrize("args", [("nonsense",), ("train",), ("data", "add", "x", "--nope")])
 def test_wrong_usage_ends_with_2(args: tuple[str, ...], tmp_path: Path) -> None:
     done = holdfast(*args, home=tmp_path, expect=2)

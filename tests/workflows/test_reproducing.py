@@ -12,7 +12,7 @@ from holdfast.core.errors import ConfigError, DataError, HoldfastError, RefError
 from holdfast.core.files import read_json, write_json
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
-from holdfast.tracking import Run, read_run
+from holdfast.tracking import Run, list_runs, read_run
 from holdfast.tracking.record import config_digest
 from holdfast.train import loop
 from holdfast.workflows import training
@@ -94,6 +94,7 @@ def test_a_run_that_was_cut_short_reproduces_too(home: Workspace, monkeypatch: p
     monkeypatch.setattr(loop, "learn", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_run("shapes", home, overrides=settings)
+    assert "interrupted" in [info.status for info in list_runs(home.runs)]
     trained = train_run("shapes", home, overrides=settings)
     assert read_run(home.runs, trained["run"]).info.resumes == 1
 

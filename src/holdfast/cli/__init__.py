@@ -9,6 +9,7 @@ _EXTRAS = {
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),
 }
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -27,6 +28,12 @@ def main() -> None:
 
     try:
         app()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # so Typer ends on Ctrl-C, without a word
+            complain("interrupted", code=_INTERRUPTED)
+        raise
+    except KeyboardInterrupt:
+        complain("interrupted", code=_INTERRUPTED)
     except HoldfastError as error:
         complain(error.message, error.hint)
     except OSError as error:
