@@ -1,6 +1,30 @@
 import pytest
 
-from holdfast.core.addresses import masked
+from holdfast.core.addresses import is_place, masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://ann:s3cret@mlflow.example/api",
+        "http://[::1]:5000",
+        "sqlite:///runs.db",
+        "postgresql+psycopg://ann@db/mlflow",
+        "file:///tmp/mlruns",
+        "databricks",
+        "databricks://team",
+        "/var/mlruns",
+        "./mlruns",
+        "C:\\mlruns",
+    ],
+)
+def test_servers_databases_and_folders_are_places(text: str) -> None:
+    assert is_place(text)
+
+
+@pytest.mark.parametrize("text", ["notaurl", "", "http://", "http:/x", "ftq://host", "http://[::1"])
+def test_what_leads_nowhere_is_no_place(text: str) -> None:
+    assert not is_place(text)
 
 
 @pytest.mark.parametrize(

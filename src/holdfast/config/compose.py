@@ -240,9 +240,12 @@ def _problem(detail: ErrorDetails, sources: Mapping[str, str]) -> str:
     if kind == "extra_forbidden":
         *parents, last = key.split(".")
         known = _settings_of(parents, detail)
-        near = did_you_mean(last, known)
+        named = _named(Config) | {name: [name] for name in known}
+        near = did_you_mean(last, named)
         text = "unknown setting" + (
-            f"; did you mean {near!r}?" if near else f"; there are: {', '.join(known)}"
+            f"; did you mean {' or '.join(map(repr, named[near]))}?"
+            if near
+            else f"; there are: {', '.join(known)}"
         )
     elif kind in _EXPECTED:
         text = f"expected {_EXPECTED[kind]}, got {got!r}"
@@ -261,6 +264,18 @@ def _problem(detail: ErrorDetails, sources: Mapping[str, str]) -> str:
         + text
         + (f" ({origin})" if origin and len(set(sources.values())) > 1 and kind == "value_error" else "")
     )
+
+
+def _named(model: type[BaseModel], prefix: str = "") -> dict[str, list[str]]:
+    """The settings that end in a name, for those who leave the rest of it out."""
+    named: dict[str, list[str]] = {}
+    for name, field in model.model_fields.items():
+        members = get_args(field.annotation) or (field.annotation,)
+        groups = [part for part in members if isinstance(part, type) and issubclass(part, BaseModel)]
+        found = [_named(group, f"{prefix}{name}.") for group in groups] or [{name: [f"{prefix}{name}"]}]
+        for leaf, keys in ((leaf, keys) for part in found for leaf, keys in part.items()):
+            named[leaf] = list(dict.fromkeys([*named.get(leaf, []), *keys]))
+    return named
 
 
 def _settings_of(parents: Sequence[str], detail: ErrorDetails) -> list[str]:

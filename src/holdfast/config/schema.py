@@ -3,14 +3,14 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BeforeValidator, field_serializer, model_validator
+from pydantic import BeforeValidator, field_serializer, field_validator, model_validator
 
 from holdfast.config.prepare import AudioPrepare as AudioPrepare
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings, Share
 from holdfast.config.prepare import ImagePrepare as ImagePrepare
 from holdfast.config.prepare import Prepare as Prepare
 from holdfast.config.prepare import TextPrepare as TextPrepare
-from holdfast.core.addresses import masked
+from holdfast.core.addresses import is_place, masked
 
 
 class ModelConfig(Settings):
@@ -272,6 +272,16 @@ class TrackConfig(Settings):
     """Held-out samples that are shown with their predictions; 0 keeps all samples on this machine."""
     wait_s: Positive = 60.0
     """Seconds at most, at the end of a training, to send what is left; `runs export` sends it later."""
+
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _is_place(cls, uri: str | None) -> str | None:
+        if uri is not None and not is_place(uri):
+            raise ValueError(
+                f"{masked(uri)!r} is neither an address, such as http://127.0.0.1:5000, nor a "
+                "folder, such as ./mlruns"
+            )
+        return uri
 
     @field_serializer("mlflow_uri")
     def _without_password(self, uri: str | None) -> str | None:
