@@ -30,6 +30,27 @@ def test_says_so_where_a_simple_model_is_as_good_and_where_samples_are_few() -> 
     assert "rough number only: square (4)." in card
 
 
+def test_of_thousands_of_labels_the_best_and_the_worst_are_shown_and_the_others_counted() -> None:
+    names = [f"label {number:04}" for number in range(5000)]
+    evaluation = toy_evaluation(labels=names)
+    for number, row in enumerate(evaluation["per_class"]):
+        row |= {"f1": None if number >= 4990 else number / 5000, "support": number}
+    manifest = _manifest().model_copy(update={"labels": names})
+
+    card = write_card(manifest, evaluation, {})
+
+    assert len(card) < 5000
+    assert "out of 5000: label 0000, label 0001" in card
+    assert "label 0019 and 4,980 more." in card
+    shown = [
+        line.split()[2] for line in card.splitlines() if line.startswith("| label 0") or "| label 4" in line
+    ]
+    assert shown == [*(f"{4989 - n:04}" for n in range(10)), *(f"{9 - n:04}" for n in range(10))]
+    assert "of 5,000 labels; 4,980 others, of which 10 have no F1, are in evaluation.json." in card
+    assert "rough number only: label 0000 (0), label 0001 (1)" in card
+    assert "label 0019 (19) and 10 more." in card
+
+
 def test_says_nothing_about_what_is_not_known() -> None:
     bare = Manifest(task="multi", modality="image", labels=["a"], prepare=ImagePrepare())
 

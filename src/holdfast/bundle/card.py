@@ -7,6 +7,8 @@ from typing import Any
 from holdfast.bundle.manifest import Manifest
 
 _FEW = 30
+_MOST_NAMED = 20
+"""Labels that a list of the card names, or a table has rows for; evaluation.json has all."""
 _TITLES = {"majority": "majority", "simple": "simple features"}
 
 
@@ -32,7 +34,7 @@ def _title(manifest: Manifest) -> str:
     kind = {"image": "pictures", "audio": "sounds", "text": "texts"}[manifest.modality]
     gives = "one label" if manifest.task == "single" else "any number of labels"
     name = _escape(str(manifest.provenance.get("dataset", "model")))
-    labels = ", ".join(_escape(label) for label in manifest.labels)
+    labels = _named([_escape(label) for label in manifest.labels])
     return f"# {name}\n\nGives {kind} {gives} out of {len(manifest.labels)}: {labels}."
 
 
@@ -88,11 +90,30 @@ def _notes(evaluation: Mapping[str, Any]) -> list[str]:
 def _per_label(rows: Sequence[Mapping[str, Any]]) -> str:
     names = ("precision", "recall", "f1", "average_precision", "auroc")
     known = [name for name in names if any(row.get(name) is not None for row in rows)]
+    shown, note = _best_and_worst(rows)
     cells = [
         [_escape(str(row["label"])), *(_number(row.get(name)) for name in known), str(row.get("support", ""))]
-        for row in rows
+        for row in shown
     ]
-    return _table(["label", *known, "samples"], cells) if cells else ""
+    return _table(["label", *known, "samples"], cells) + note if cells else ""
+
+
+def _best_and_worst(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], str]:
+    """All rows or, of more than a page bears, the ends of their order by F1, and a word about the others."""
+    if len(rows) <= _MOST_NAMED:
+        return rows, ""
+    ranked = sorted((row for row in rows if row.get("f1") is not None), key=lambda row: -float(row["f1"]))
+    half = _MOST_NAMED // 2
+    shown = ranked if len(ranked) <= _MOST_NAMED else [*ranked[:half], *ranked[-half:]]
+    return shown, (
+        f"\n\nThe best and the worst by F1 of {len(rows):,} labels; {len(rows) - len(shown):,} others, of "
+        f"which {len(rows) - len(ranked):,} have no F1, are in evaluation.json."
+    )
+
+
+def _named(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _MOST_NAMED:,} more" if len(labels) > _MOST_NAMED else ""
+    return ", ".join(labels[:_MOST_NAMED]) + more
 
 
 def _limits(manifest: Manifest, evaluation: Mapping[str, Any]) -> list[str]:
@@ -101,7 +122,8 @@ def _limits(manifest: Manifest, evaluation: Mapping[str, Any]) -> list[str]:
         limits.append("- It always gives one of its labels, also to what has none of them.")
     rare = [row for row in evaluation.get("per_class") or [] if row.get("support", _FEW) < _FEW]
     if rare:
-        names = ", ".join(f"{_escape(str(row['label']))} ({row['support']})" for row in rare)
+        rare.sort(key=lambda row: int(row["support"]))
+        names = _named([f"{_escape(str(row['label']))} ({row['support']})" for row in rare])
         limits.append(f"- Fewer than {_FEW} held-out samples, so a rough number only: {names}.")
     name = str(evaluation.get("headline"))
     own = _value(evaluation.get("metrics"), name)

@@ -8,29 +8,48 @@ from holdfast.serve.engine import Engine
 
 
 def tell(
-    engine: Engine, name: str | None, probabilities: np.ndarray, parts: np.ndarray, labels: list[str]
+    engine: Engine,
+    name: str | None,
+    probabilities: np.ndarray,
+    parts: np.ndarray,
+    labels: list[str],
+    *,
+    top: int | None = None,
 ) -> dict[str, Any]:
-    """One sample's prediction, JSON-ready: labels, all probabilities, and for a sound each window's.
+    """One sample's prediction, JSON-ready: labels, probabilities, and for a sound each window's.
 
     Args:
         name: of the sample, such as a file name.
         probabilities: shape (labels,); not rounded, so that every road gives the same numbers.
         parts: shape (parts, labels).
         labels: those that are given, from `Engine.labels_of`.
+        top: of how many labels, the likeliest, and those given, there are probabilities, the same labels in
+            each window; `left_out` then counts the others. None tells all.
     """
+    places = _likeliest(engine, probabilities, labels, top)
     spans = engine.spans(len(parts))
     windows = [
-        {"start_s": start, "end_s": end, "probabilities": _named(engine, row)}
+        {"start_s": start, "end_s": end, "probabilities": _named(engine, row, places)}
         for (start, end), row in zip(spans or (), parts, strict=False)
     ]
     return {
         "name": name,
         "labels": labels,
         **({"label": labels[0]} if engine.task == "single" else {}),
-        "probabilities": _named(engine, probabilities),
+        "probabilities": _named(engine, probabilities, places),
+        **({"left_out": left_out} if (left_out := len(engine.labels) - len(places)) else {}),
         **({"windows": windows} if spans else {}),
     }
 
 
-def _named(engine: Engine, row: np.ndarray) -> dict[str, float]:
-    return dict(zip(engine.labels, row.tolist(), strict=True))
+def _likeliest(engine: Engine, row: np.ndarray, labels: list[str], top: int | None) -> list[int]:
+    """The places of the labels that are told, ascending."""
+    if top is None or top >= len(row):
+        return list(range(len(row)))
+    chosen = set(labels)
+    given = [place for place, label in enumerate(engine.labels) if label in chosen]
+    return sorted({*np.argsort(-row, kind="stable")[:top].tolist(), *given})
+
+
+def _named(engine: Engine, row: np.ndarray, places: list[int]) -> dict[str, float]:
+    return {engine.labels[place]: float(row[place]) for place in places}

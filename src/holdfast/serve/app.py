@@ -24,7 +24,7 @@ from holdfast.serve.batching import Answer, Batcher, BusyError
 from holdfast.serve.bodies import FORMATS, Item, RequestError
 from holdfast.serve.engine import Engine
 from holdfast.serve.info import describe
-from holdfast.serve.requests import Limits, Room, Upload
+from holdfast.serve.requests import Limits, Room, Upload, top_of
 from holdfast.serve.server import run_server
 
 __all__ = ["create_app", "run_server"]
@@ -121,6 +121,7 @@ class _Service:
 
     async def predict(self, request: Request) -> dict[str, Any]:
         """The whole way of one request."""
+        top = top_of(request)
         upload = Upload(request, self.limits, self._room)
         try:
             items = await upload.items(self.modality)
@@ -130,7 +131,7 @@ class _Service:
             upload.release()
         chosen = self.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
         predictions = [
-            tell(self.engine, item.name, answer.probabilities, answer.parts, labels)
+            tell(self.engine, item.name, answer.probabilities, answer.parts, labels, top=top)
             for item, answer, labels in zip(items, answers, chosen, strict=True)
         ]
         return {"model": self.ref, "predictions": predictions, "seconds": time.perf_counter() - began}
@@ -170,7 +171,10 @@ def _add_routes(app: FastAPI, service: _Service) -> None:
         response_model=openapi.Response,
         response_model_exclude_unset=True,
         responses=openapi.ERRORS,
-        openapi_extra={"requestBody": openapi.request_body(service.modality)},
+        openapi_extra={
+            "parameters": [openapi.TOP_PARAMETER],
+            "requestBody": openapi.request_body(service.modality),
+        },
     )
     async def predict(request: Request) -> Response:
         """Predict one or many items, sent as files of a form, as JSON, or one file as the body.

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from holdfast.core.media import Modality
+from holdfast.serve.requests import TOP
 
 _TEXT = "The harbour lay still, and a gull walked along the wall."
 
 
 class Window(BaseModel):
-    """What the model hears in one window of a sound."""
+    """What the model hears in one window of a sound; of the same labels as the prediction."""
 
     start_s: float
     end_s: float
@@ -27,7 +28,13 @@ class Prediction(BaseModel):
     name: Annotated[str | None, Field(description="What the client called the item.")]
     labels: Annotated[list[str], Field(description="The chosen labels; exactly one if the task is single.")]
     label: Annotated[str | None, Field(description="The chosen label; only if the task is single.")] = None
-    probabilities: Annotated[dict[str, float], Field(description="Label → probability, calibrated.")]
+    probabilities: Annotated[
+        dict[str, float],
+        Field(description="Label → probability, calibrated; of the `top` likeliest labels and the chosen."),
+    ]
+    left_out: Annotated[
+        int | None, Field(description="How many labels have no probability here; only if there are any.")
+    ] = None
     windows: Annotated[list[Window] | None, Field(description="Only for sounds.")] = None
 
 
@@ -55,6 +62,14 @@ class Error(BaseModel):
     item: Annotated[int | None, Field(description="Index of the first item that is wrong.")] = None
     problems: Annotated[list[Problem] | None, Field(description="Every item that is wrong.")] = None
 
+
+TOP_PARAMETER: dict[str, Any] = {
+    "name": "top",
+    "in": "query",
+    "required": False,
+    "description": "Of how many labels, the likeliest, to give probabilities; chosen labels always have one.",
+    "schema": {"type": "integer", "minimum": 1, "default": TOP},
+}
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request is empty or broken."},

@@ -15,6 +15,28 @@ _LARGE = 256 * 1024
 """Bodies from this size on are read in a thread, so that other requests go on."""
 
 
+TOP = 100
+"""Labels that an answer has probabilities of, unless the request asks for another number."""
+
+
+def top_of(request: Request) -> int:
+    """Of how many labels a request wants probabilities: `?top=5`, 100 by default.
+
+    Raises:
+        RequestError: if that is no whole number from 1 on.
+    """
+    asked = request.query_params.get("top")
+    if asked is None:
+        return TOP
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) >= 1):
+        raise RequestError(
+            400,
+            f"top is {asked!r}, not a whole number from 1 on",
+            hint="write /predict?top=5, or leave it out",
+        )
+    return int(asked)
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one request may hold."""
