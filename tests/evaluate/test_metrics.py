@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from holdfast.evaluate import metrics
+from holdfast.evaluate import metrics, weighted
 from holdfast.evaluate.weighted import outcome, weigh
 
 Predictions = tuple[np.ndarray, np.ndarray]
@@ -190,3 +190,22 @@ def test_many_labels_have_no_confusion_matrix() -> None:
 
     with pytest.raises(ValueError, match="no confusion matrix"):
         metrics.confusion_matrix(*arguments)
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_labels_of_few_samples_and_blocks_of_labels_are_counted_as_all_are(
+    task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    said = rng.integers(0, 12, (60, 7)) / 12  # many equal scores
+    truth = rng.integers(0, 7, 60) if task == "single" else rng.integers(0, 2, (60, 7))
+    told, draws = weighted.outcome(said, truth), rng.integers(0, 4, (60, 5)).astype(float)
+
+    found = []
+    for few, block in ((0, 10**6), (10**6, 130)):
+        monkeypatch.setattr(weighted, "_FEW", few)
+        monkeypatch.setattr(weighted, "_BLOCK", block)
+        found.append(weighted.weigh(told, draws))
+
+    for name, values in found[0].items():
+        np.testing.assert_array_equal(values, found[1][name])

@@ -6,7 +6,7 @@ and its interval comes from a thousand columns of draws. The probabilities of a 
 once, whatever the number of weightings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,11 @@ from holdfast.evaluate.decision import labels_of
 
 LEAST = 1e-7
 """Probabilities are kept this far from 0 and 1 before a logarithm is taken."""
+
+_BLOCK = 4_000_000
+"""Cells of a table of samples and labels that are worked on at once: 32 MB."""
+_FEW = 8
+"""Steps with positives up to which comparing with each beats sorting all samples: docs/log.md."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,19 @@ def weigh(told: Outcome, weights: np.ndarray) -> dict[str, np.ndarray]:
 
 def tallies(told: Outcome, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weight of right, of true and of predicted samples; each of shape (labels, weightings)."""
-    hits, true, predicted = (
-        flags.T.astype(np.float64) @ weights
-        for flags in (told.true & told.predicted, told.true, told.predicted)
-    )
+    sums = []
+    for block in _blocks(told):
+        true, predicted = told.true[:, block], told.predicted[:, block]
+        sums.append([flags.T.astype(np.float64) @ weights for flags in (true & predicted, true, predicted)])
+    hits, true, predicted = (np.concatenate(parts) for parts in zip(*sums, strict=True))
     return hits, true, predicted
+
+
+def _blocks(told: Outcome) -> Iterator[slice]:
+    """The labels, some at a time: of 10,000 a second table of float64 would not fit beside the first."""
+    n, labels = told.true.shape
+    width = max(1, _BLOCK // n)
+    return (slice(start, start + width) for start in range(0, labels, width))
 
 
 def f1_of(hits: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -117,45 +130,46 @@ def f1_of(hits: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarr
 
 def losses(told: Outcome) -> np.ndarray:
     """Minus the log of the probability given to the truth, mean over decisions; shape (n,)."""
-    given = np.clip(told.probabilities, LEAST, 1 - LEAST)
     if told.task == "single":
-        return np.asarray(-np.log(given[told.true]))
+        return np.asarray(-np.log(np.clip(told.probabilities[told.true], LEAST, 1 - LEAST)))
+    given = np.clip(told.probabilities, LEAST, 1 - LEAST)
     return np.asarray(-np.log(np.where(told.true, given, 1 - given)).mean(axis=1))
 
 
 def rankings(told: Outcome, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average precision and AUROC of each label against the rest; each of shape (labels, weightings)."""
+    total = weights.sum(axis=0)
     pairs = [
-        _ranking(scores, true, weights)
-        for scores, true in zip(told.probabilities.T, told.true.T, strict=True)
+        _ranking(scores, true, weights, total)
+        for block in _blocks(told)
+        for scores, true in zip(
+            np.ascontiguousarray(told.probabilities[:, block].T),
+            np.ascontiguousarray(told.true[:, block].T),
+            strict=True,
+        )
     ]
     precision, auroc = zip(*pairs, strict=True)
     return np.stack(precision), np.stack(auroc)
 
 
-def _ranking(scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Average precision and AUROC of one label, in one pass from the highest score down.
+def _ranking(
+    scores: np.ndarray, true: np.ndarray, weights: np.ndarray, total: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average precision and AUROC of one label, from the highest score down.
 
     Equal scores are one step. Only steps that hold a positive add to either sum, so everything but
-    the one running total over all samples is as short as the positives are few.
+    the weight of the samples above them is as short as the positives are few.
     """
     undefined = np.full(weights.shape[1], np.nan)
     if true.all() or not true.any():
         return undefined, undefined
-    order = np.argsort(-scores, kind="stable")
-    new = np.r_[True, np.diff(scores[order]) != 0]
-    step_of = np.cumsum(new) - 1
-    starts, ends = np.flatnonzero(new), np.r_[np.flatnonzero(new)[1:], len(order)]
-
-    at = np.flatnonzero(true[order])  # positives, from the highest score
-    steps, first = np.unique(step_of[at], return_index=True)
-    found = np.add.reduceat(weights[order[at]], first, axis=0)  # weight of positives in each step
+    at = np.flatnonzero(true)
+    at = at[np.argsort(-scores[at], kind="stable")]  # positives, from the highest score
+    first = np.flatnonzero(np.r_[True, np.diff(scores[at]) != 0])
+    found = np.add.reduceat(weights[at], first, axis=0)  # weight of positives in each step
     so_far = np.cumsum(found, axis=0)
-    seen = np.zeros((len(order) + 1, weights.shape[1]))
-    np.cumsum(weights[order], axis=0, out=seen[1:])
-
-    through, before = seen[ends[steps]], seen[starts[steps]]
-    positives, negatives = so_far[-1], seen[-1] - so_far[-1]
+    through, before = _above(scores, scores[at[first]], weights)
+    positives, negatives = so_far[-1], total - so_far[-1]
     precision = np.divide(so_far, through, out=np.zeros_like(so_far), where=through > 0)
     passed = (through - so_far + before - (so_far - found)) / 2  # negatives above, half of those beside
     both = positives * negatives  # 0 where a resample lost all of either: then neither is defined
@@ -163,6 +177,21 @@ def _ranking(scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> tuple
         ratio((found * precision).sum(axis=0) * negatives, both),
         ratio((found * (negatives - passed)).sum(axis=0), both),
     )
+
+
+def _above(scores: np.ndarray, steps: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of the samples that score no lower than each step, and higher; each (steps, weightings)."""
+    if len(steps) <= _FEW:
+        through, before = (
+            flags.astype(np.float64) @ weights
+            for flags in (scores >= steps[:, None], scores > steps[:, None])
+        )
+        return through, before
+    order = np.argsort(-scores, kind="stable")
+    seen = np.zeros((len(order) + 1, weights.shape[1]))
+    np.cumsum(weights[order], axis=0, out=seen[1:])
+    falling = -scores[order]
+    return seen[np.searchsorted(falling, -steps, "right")], seen[np.searchsorted(falling, -steps, "left")]
 
 
 def ratio(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
