@@ -213,11 +213,25 @@ def data_show(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> Non
 
 
 @data_app.command("check")
-def data_check(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """Say what is wrong or doubtful with a dataset; ends with 1 where it finds an error."""
-    from holdfast.workflows.datasets import data_check as check
+def data_check(
+    ref: Annotated[str, typer.Argument(help="A dataset, such as birds or birds@3.")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Decode nothing: no near duplicates, no blank samples.")
+    ] = False,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Another version; say what has drifted since.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page that shows the samples.")] = None,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Say what is wrong or doubtful with a dataset; ends with 1 where it finds an error.
 
-    found = check(ref, find_workspace(home))
+    Example: holdfast data check birds --html birds.html
+    """
+    from holdfast.workflows.checking import data_check as check
+
+    found = check(ref, find_workspace(home), quick=quick, against=against, html=html)
     show(found, as_json, report.findings)
     if any(finding["level"] == "error" for finding in found["findings"]):
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """Datasets: names with immutable versions in tar shards and Parquet files."""
 
-from holdfast.data.check import Finding, check
+from holdfast.data.check import check
+from holdfast.data.finding import LEVELS, Finding
 from holdfast.data.ingest import Probe, ingest
 from holdfast.data.plan import SPLITS, Quarantined, SourceOptions
 from holdfast.data.version import (
@@ -16,6 +17,7 @@ from holdfast.data.version import (
 )
 
 __all__ = [
+    "LEVELS",
     "SPLITS",
     "Finding",
     "Probe",

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+import pyarrow
+
+from holdfast.data.check_near import near_findings
 
 from holdfast.data.columns import looks_like_group
+from holdfast.data.finding import LEVELS, Finding
 from holdfast.data.plan import some
 from holdfast.data.version import Version, restore_command
 
@@ -17,22 +19,15 @@ UNEVEN = 20
 """The largest label has this many times the samples of the smallest: worth saying."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found."""
-
-    level: Literal["error", "warning", "info"]
-    title: str
-    detail: str
-    count: int
-
-
-def check(version: Version, *, shards: bool = True) -> list[Finding]:
+def check(
+    version: Version, *, shards: bool = True, signatures: pyarrow.Table | None = None
+) -> list[Finding]:
     """All findings, the worst first: damage, conflicts, leaks, labels with few samples, what was left out.
 
     Args:
         version: what is looked at.
         shards: whether to read every shard once and look for damage.
+        signatures: of the samples, to look for near duplicates too.
     """
     tests = (
         *((_damaged_shards,) if shards else ()),
@@ -47,8 +42,9 @@ def check(version: Version, *, shards: bool = True) -> list[Finding]:
         _group_columns,
     )
     found = [finding for test in tests for finding in test(version)]
-    order = ("error", "warning", "info")
-    return sorted(found, key=lambda finding: order.index(finding.level))
+    if signatures is not None:
+        found += near_findings(version, signatures)
+    return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
 def _damaged_shards(version: Version) -> Iterator[Finding]:

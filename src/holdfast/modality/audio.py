@@ -75,6 +75,16 @@ def audio_facts(data: bytes, max_s: float) -> dict[str, int | float | str]:
     return _read(data, max_s)[1]
 
 
+def read_sound(data: bytes, max_s: float) -> tuple[np.ndarray, int]:
+    """The mean of all channels, float32, shape (frames,), and the rate of the file in frames a second.
+
+    Raises:
+        InputError: as `AudioPreparation.decode` does.
+    """
+    sound, facts = _read(data, max_s)
+    return sound, int(facts["rate"])
+
+
 def _read(data: bytes, max_s: float) -> tuple[np.ndarray, dict[str, int | float | str]]:
     """The mean of all channels at the file's own rate, and the facts of the file."""
     import soundfile

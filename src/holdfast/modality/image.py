@@ -64,6 +64,15 @@ def image_facts(data: bytes, max_pixels: int) -> dict[str, int | float | str]:
     return {"width": rgb.width, "height": rgb.height, **facts}
 
 
+def read_picture(data: bytes, max_pixels: int) -> "Image":
+    """The picture, upright and RGB, transparent parts on white.
+
+    Raises:
+        InputError: as `ImagePreparation.decode` does.
+    """
+    return _read(data, max_pixels)[0]
+
+
 def _read(data: bytes, max_pixels: int) -> tuple["Image", dict[str, str]]:
     """The upright RGB picture, and mode and format of the file that it came in."""
     if not data:

@@ -1,4 +1,4 @@
-"""What can be done with datasets: add, list, show, check."""
+"""What can be done with datasets: add, list, show."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.core.refs import check_name, name_from, parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import SourceOptions, check, ingest, list_datasets, open_version, read_quarantine
+from holdfast.data import SourceOptions, ingest, list_datasets, open_version, read_quarantine
 from holdfast.modality import probe
 
 
@@ -42,18 +42,6 @@ def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
         }
         quarantine = [asdict(item) for item in read_quarantine(workspace.datasets, parse_ref(ref))]
         return {**asdict(version.info), "counts": counts, "quarantine": quarantine}
-
-
-def data_check(ref: str, workspace: Workspace) -> dict[str, Any]:
-    """What is wrong or doubtful with one version."""
-    with open_version(workspace.datasets, parse_ref(ref)) as version:
-        findings = [asdict(finding) for finding in check(version)]
-        return {
-            "dataset": version.info.name,
-            "version": version.info.version,
-            "fingerprint": version.info.fingerprint,
-            "findings": findings,
-        }
 
 
 def _per_split(version: Any, label: int) -> list[tuple[str, Any]]:

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,7 @@ def doubts(version: Version, warn: Callable[[str], None] | None = None) -> list[
     if warn:
         for finding in found:
             warn(f"{finding.title}: {finding.detail}")
-    return [asdict(finding) for finding in found]
+    return [finding.told() for finding in found]
 
 
 def config_for(

@@ -9,7 +9,8 @@ from holdfast.core.errors import GateError
 from holdfast.core.progress import say
 from holdfast.core.workspace import Workspace
 from holdfast.data import SourceOptions
-from holdfast.workflows.datasets import data_add, data_check
+from holdfast.workflows.checking import data_check
+from holdfast.workflows.datasets import data_add
 from holdfast.workflows.models import models_promote
 from holdfast.workflows.training import train_run
 

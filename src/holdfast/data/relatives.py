@@ -1,0 +1,111 @@
+"""Which samples are near duplicates of each other, by their signatures."""
+
+from functools import partial
+
+import numpy as np
+import pyarrow
+
+from holdfast.core.media import Modality
+from holdfast.data.near import COMPARISONS, Alike, Groups, Near, hamming_groups
+from holdfast.data.signatures import numbers
+
+RADIUS = 8
+"""Bits of 64 in which the hashes of two near pictures may differ."""
+CORRELATION = 0.98
+"""What the greys of two near pictures must share."""
+BLANK = 2.0
+"""A picture of less contrast (standard deviation of its greys) shows nothing: it is like any other blank one."""
+SHARED = 0.6
+"""What two near texts must share of their runs of three words."""
+_BANDS = 16
+_BLOCK = 50_000
+
+
+def near_groups(modality: Modality, signatures: pyarrow.Table) -> Near:
+    """Groups of near duplicates, one number a row of `signatures`; exact copies are near duplicates too.
+
+    Pictures are near if their hashes differ in at most 8 bits of 64 and the greys of 16 × 16 pixels correlate to
+    0.98 or more; texts if they share 60 % of their runs of three words.
+
+    Args:
+        modality: of the samples.
+        signatures: as `holdfast.data.signatures` makes them.
+    """
+    return {"image": _pictures, "text": _texts}[modality](signatures)
+
+
+def heads(signatures: pyarrow.Table) -> np.ndarray:
+    """Groups of texts that begin with the same words: the index of the first of each, shape (n,)."""
+    head = numbers(signatures, "head")
+    own = np.arange(len(head))
+    _, first, inverse = np.unique(head, return_index=True, return_inverse=True)
+    return np.where(head == 0, own, first[inverse])
+
+
+def _pictures(signatures: pyarrow.Table) -> Near:
+    thumbs, hashes = numbers(signatures, "thumb"), numbers(signatures, "hash")
+    keys = _mixed(np.ascontiguousarray(thumbs).view(np.uint64)) ^ hashes
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    shown = np.flatnonzero(numbers(signatures, "contrast")[first] >= BLANK)  # the distinct ones that show something
+    near = hamming_groups(hashes[first[shown]], RADIUS, alike=partial(_correlated, thumbs, first[shown]))
+    groups = np.arange(len(first))
+    groups[shown] = shown[near.groups]
+    groups = groups[inverse]
+    blank = numbers(signatures, "contrast") < BLANK
+    return _numbered(np.where(blank, len(groups) + np.arange(len(groups)), groups), near.crowded)
+
+
+def _correlated(thumbs: np.ndarray, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(left), dtype=bool)
+    for start in range(0, len(left), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        one, other = (_standard(thumbs[rows[side[block]]]) for side in (left, right))
+        found[block] = np.einsum("ij,ij->i", one, other) >= CORRELATION
+    return found
+
+
+def _standard(thumbs: np.ndarray) -> np.ndarray:
+    """Greys of mean 0 and length 1: what is brighter or paler is still the same picture."""
+    values = thumbs.astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    return np.asarray(values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-6))
+
+
+def _texts(signatures: pyarrow.Table) -> Near:
+    sketch = np.ascontiguousarray(numbers(signatures, "minhash")).view("<u4")
+    _, first, inverse = np.unique(_mixed(sketch.view(np.uint64)), return_index=True, return_inverse=True)
+    distinct = sketch[first]
+    near = _shared(distinct, COMPARISONS)
+    return _numbered(near.groups[inverse], near.crowded)
+
+
+def _shared(sketch: np.ndarray, comparisons: int) -> Near:
+    """Locality-sensitive hashing (Indyk & Motwani 1998): sketches that agree in one band are compared."""
+    alike: Alike = partial(_alike, sketch)
+    groups = Groups(len(sketch), comparisons=comparisons // _BANDS)
+    for band in np.split(sketch, _BANDS, axis=1):
+        groups.compare(_mixed(np.ascontiguousarray(band).view(np.uint64)), alike)
+    return groups.near()
+
+
+def _alike(sketch: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(left), dtype=bool)
+    for start in range(0, len(left), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found[block] = (sketch[left[block]] == sketch[right[block]]).mean(axis=1) >= SHARED
+    return found
+
+
+def _mixed(words: np.ndarray) -> np.ndarray:
+    """One number of 64 bits for each row of such numbers; different rows have different ones, almost surely."""
+    weights = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
+    mixed = np.zeros(len(words), dtype=np.uint64)
+    for column, weight in zip(words.T, weights, strict=True):
+        mixed = (mixed ^ column) * weight
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _numbered(groups: np.ndarray, crowded: int) -> Near:
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return Near(first[inverse], crowded)

@@ -1,0 +1,67 @@
+"""What is wrong or doubtful with a version of a dataset."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from holdfast.core.files import write_text
+from holdfast.core.refs import parse_ref
+from holdfast.core.workspace import Workspace
+from holdfast.data import LEVELS, Finding, Version, check, open_version
+from holdfast.workflows.check_page import check_page
+from holdfast.workflows.signing import signatures
+
+
+def data_check(
+    ref: str,
+    workspace: Workspace,
+    *,
+    quick: bool = False,
+    against: str | None = None,
+    html: Path | None = None,
+) -> dict[str, Any]:
+    """Look a version through: damage, labels, copies, near duplicates, leaks, outliers, drift.
+
+    Args:
+        ref: the version.
+        workspace: where it is.
+        quick: decode nothing, and so look for no near duplicates, blank or silent samples.
+        against: another version; what has changed since is told.
+        html: a file for a page that shows the samples.
+    """
+    with open_version(workspace.datasets, parse_ref(ref)) as version:
+        signed = None if quick else signatures(version)
+        found = check(version, signatures=signed)
+        result = {
+            "dataset": version.info.name,
+            "version": version.info.version,
+            "fingerprint": version.info.fingerprint,
+            "samples": version.info.samples,
+            "findings": [_told(finding, version) for finding in found],
+        }
+        if html:
+            write_text(html, check_page(result, version))
+            result["html"] = str(html)
+        return result
+
+
+def _told(finding: Finding, version: Version) -> dict[str, Any]:
+    """A finding with the samples that it shows, by name."""
+    rows = np.array([row for example in finding.examples for row in example], dtype=np.int64)
+    names = iter(version.table.column("name").take(rows).to_pylist())
+    splits = iter(version.table.column("split").take(rows).to_pylist())
+    examples = [
+        [
+            {
+                "row": row,
+                "name": next(names),
+                "labels": list(version.labels_of(row)),
+                "split": next(splits),
+            }
+            for row in example
+        ]
+        for example in finding.examples
+    ]
+    return {**finding.told(), "examples": examples}
