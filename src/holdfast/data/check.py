@@ -1,49 +1,57 @@
 """What may be wrong with a dataset, before anyone trains on it."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow
+from pyarrow import compute, parquet
 
+from holdfast.data.check_labels import label_findings
 from holdfast.data.check_near import near_findings
-
+from holdfast.data.check_samples import sample_findings
+from holdfast.data.codes import Codes, names_of
 from holdfast.data.columns import looks_like_group
+from holdfast.data.drift import split_drift, version_drift
 from holdfast.data.finding import LEVELS, Finding
+from holdfast.data.leak import leak
 from holdfast.data.plan import some
-from holdfast.data.version import Version, restore_command
+from holdfast.data.relatives import several
+from holdfast.data.version import QUARANTINE, Version, restore_command
 
-FEW = 10
-"""A label with fewer samples than this in a split is measured by luck."""
-UNEVEN = 20
-"""The largest label has this many times the samples of the smallest: worth saying."""
+_SHOWN = 60
+_SERIES = 20
+"""With fewer beginnings, names say the label, the split, or who took the pictures."""
 
 
 def check(
-    version: Version, *, shards: bool = True, signatures: pyarrow.Table | None = None
+    version: Version,
+    *,
+    shards: bool = True,
+    signatures: pyarrow.Table | None = None,
+    against: tuple[Version, pyarrow.Table | None] | None = None,
 ) -> list[Finding]:
-    """All findings, the worst first: damage, conflicts, leaks, labels with few samples, what was left out.
+    """All findings, the worst first: damage, conflicts, leaks, labels, doubtful samples, drift.
 
     Args:
         version: what is looked at.
         shards: whether to read every shard once and look for damage.
-        signatures: of the samples, to look for near duplicates too.
+        signatures: of its samples, to look for near duplicates, blank and silent samples too.
+        against: another version and its signatures, to say what has drifted since.
     """
-    tests = (
-        *((_damaged_shards,) if shards else ()),
-        _conflicts,
-        _crossing_groups,
-        _missing_labels,
-        _alike,
-        _twins,
-        _few,
-        _uneven,
-        _quarantined,
-        _group_columns,
-    )
-    found = [finding for test in tests for finding in test(version)]
-    if signatures is not None:
-        found += near_findings(version, signatures)
+    codes = Codes(version)
+    found = [
+        *(_damaged_shards(version) if shards else ()),
+        *_conflicts(codes),
+        *_crossing_groups(codes),
+        *label_findings(codes),
+        *_twins(version),
+        *(near_findings(codes, signatures) if signatures is not None else ()),
+        *(list(_group_columns(codes)) or _series(codes)),
+        *sample_findings(version, signatures),
+        *split_drift(codes, signatures),
+        *(version_drift(codes, signatures, *against) if against else ()),
+        *_quarantined(version),
+    ]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -59,75 +67,49 @@ def _damaged_shards(version: Version) -> Iterator[Finding]:
         )
 
 
-def _conflicts(version: Version) -> Iterator[Finding]:
+def _conflicts(codes: Codes) -> Iterator[Finding]:
     """Exact copies that are labelled differently."""
-    labels_of: dict[str, set[bytes]] = defaultdict(set)
-    for digest, target in zip(version.digests, version.targets, strict=True):
-        labels_of[digest].add(target.tobytes())
-    torn = {digest for digest, labels in labels_of.items() if len(labels) > 1}
-    if torn:
-        rows = [index for index, digest in enumerate(version.digests) if digest in torn]
-        shown = [f"{version.names[i]} ({', '.join(version.labels_of(i)) or 'no label'})" for i in rows]
+    version = codes.version
+    rows = np.flatnonzero(several(codes.digest, codes.labels))
+    if len(rows):
+        torn, group_of = np.unique(codes.digest[rows], return_inverse=True)
+        rows = rows[np.argsort(group_of, kind="stable")]
+        named = zip(names_of(version, rows[:6]), rows[:6], strict=True)
+        shown = [f"{name} ({', '.join(version.labels_of(int(row))) or 'no label'})" for name, row in named]
+        copies = np.split(rows, np.flatnonzero(np.diff(codes.digest[rows])) + 1)
         yield Finding(
             "error",
             "exact copies with different labels",
             f"{len(torn)} files stand under several labels, of which at most one can be right: "
             f"{some(shown, width=80)}",
             len(torn),
+            examples=tuple(tuple(map(int, part[:4])) for part in copies[:_SHOWN]),
         )
 
 
-def _crossing_groups(version: Version) -> Iterator[Finding]:
-    splits_of: dict[str, set[str]] = defaultdict(set)
-    digests_of: dict[str, set[str]] = defaultdict(set)
-    for group, split, digest in zip(version.groups, version.splits, version.digests, strict=True):
-        splits_of[group].add(split)
-        digests_of[group].add(digest)
-    crossing = [
-        group for group, splits in splits_of.items() if len(splits) > 1 and digests_of[group] != {group}
-    ]
-    if crossing:
-        yield Finding(
-            "error",
-            "groups in several splits",
-            f"the splits that the source gives tear these groups apart, so scores will be too good: "
-            f"{some(sorted(crossing))}",
-            len(crossing),
-        )
-
-
-def _missing_labels(version: Version) -> Iterator[Finding]:
-    for split in ("train", "test", "valid"):
-        counts = _counts(version, split)
-        missing = [label for label, count in zip(version.info.labels, counts, strict=True) if count == 0]
-        if missing:
-            yield Finding(
-                "error" if split == "train" else "warning",
-                f"labels missing in {split}",
-                f"{some(missing)}: "
-                + ("they cannot be learnt" if split == "train" else "they are not measured"),
-                len(missing),
-            )
-
-
-def _alike(version: Version) -> Iterator[Finding]:
-    """Labels that are one word but for case and blanks: most likely one label, written in several ways."""
-    written: dict[str, list[str]] = defaultdict(list)
-    for label in version.info.labels:
-        written["".join(label.casefold().split())].append(label)
-    alike = [ways for ways in written.values() if len(ways) > 1]
-    if alike:
-        shown = [" / ".join(map(repr, ways)) for ways in alike]
-        yield Finding(
-            "warning",
-            "labels that look alike",
-            f"they differ only in case or blanks, yet count as different labels: {some(shown, width=80)}",
-            len(alike),
-        )
+def _crossing_groups(codes: Codes) -> Iterator[Finding]:
+    version = codes.version
+    rows = np.flatnonzero(several(codes.group, codes.split) & several(codes.group, codes.digest))
+    if not len(rows):
+        return
+    crossing = version.table.column("group").take(rows).unique().to_pylist()
+    found = leak(codes.group, version.targets, codes.rows("train"), version.indices("test", headline=True))
+    effect = (
+        f"; {len(found.rows):,} of {found.held_out:,} test samples are of a group in training, "
+        f"and {found.words('group')}"
+    )
+    yield Finding(
+        "error",
+        "groups in several splits",
+        f"the splits that the source gives tear these groups apart, so scores will be too good: "
+        f"{some(sorted(crossing))}{effect if len(found.rows) else ''}",
+        len(crossing),
+    )
 
 
 def _twins(version: Version) -> Iterator[Finding]:
     if version.info.twins:
+        rows = np.flatnonzero(version.twins)
         test = int(version.twins[version.indices("test")].sum())
         yield Finding(
             "warning",
@@ -135,82 +117,75 @@ def _twins(version: Version) -> Iterator[Finding]:
             f"{test} of {len(version.indices('test'))} test samples and {version.info.twins - test} "
             f"validation samples are in training too, byte for byte; headline scores leave them out",
             version.info.twins,
+            examples=tuple((int(row),) for row in rows[:_SHOWN]),
         )
 
 
-def _few(version: Version) -> Iterator[Finding]:
-    for split in ("train", "test"):
-        counts = _counts(version, split)
-        few = [
-            f"{label} ({count})"
-            for label, count in zip(version.info.labels, counts, strict=True)
-            if 0 < count < FEW
-        ]
-        if few:
-            yield Finding("warning", f"labels with few samples in {split}", some(few), len(few))
-    yield from _few_groups(version)
-
-
-def _few_groups(version: Version) -> Iterator[Finding]:
-    """With fewer than three groups a label cannot be in all three splits."""
-    if version.info.groups == len(set(version.digests)):
-        return
-    few = []
-    for place, label in enumerate(version.info.labels):
-        groups = len(set(version.groups[_has(version, place)]))
-        if 0 < groups < 3:
-            few.append(f"{label} ({groups})")
-    if few:
-        yield Finding("warning", "labels with fewer than 3 groups", some(few), len(few))
-
-
-def _uneven(version: Version) -> Iterator[Finding]:
-    counts = _counts(version, None)
-    least, most = int(np.argmin(counts)), int(np.argmax(counts))
-    if counts[most] > UNEVEN * max(counts[least], 1):
-        labels = version.info.labels
-        yield Finding(
-            "info",
-            "uneven labels",
-            f"{labels[most]!r} has {counts[most]:,} samples and {labels[least]!r} {counts[least]:,}; "
-            f"try loss.class_weights=balanced",
-            1,
-        )
-
-
-def _quarantined(version: Version) -> Iterator[Finding]:
-    if version.info.quarantined:
-        name = f"{version.info.name}@{version.info.version}"
-        yield Finding(
-            "warning",
-            "samples that were left out",
-            f"{version.info.quarantined:,} samples are in quarantine; "
-            f"see why with `holdfast data show {name}`",
-            version.info.quarantined,
-        )
-
-
-def _group_columns(version: Version) -> Iterator[Finding]:
-    if version.info.groups < len(set(version.digests)):
+def _group_columns(codes: Codes) -> Iterator[Finding]:
+    """Columns of the source whose values look like patients or recordings, and what they leak."""
+    if not codes.alone.all():
         return  # groups were given
-    for column, values in version.metadata.items():
+    for column, values in codes.version.metadata.items():
         if looks_like_group(column, values):
+            _, groups = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
             yield Finding(
                 "warning",
                 "a column that looks like a group",
-                f"samples of one {column!r} may lie in training and in test; use --group {column}",
+                f"samples of one {column!r} may lie in training and in test; use --group {column}"
+                + _known(codes, groups, column.replace("_", " ")),
                 len(set(values)),
             )
 
 
-def _counts(version: Version, split: str | None) -> Sequence[int]:
-    targets = version.targets if split is None else version.targets[version.indices(split)]
-    if version.info.task == "multi":
-        return [int(count) for count in targets.sum(axis=0)]
-    return [int(count) for count in np.bincount(targets, minlength=len(version.info.labels))]
+def _series(codes: Codes) -> Iterator[Finding]:
+    """File names that differ only in a number at the end, as clips of one recording or frames of one film do.
+
+    `lion (1).jpg` to `lion (84).jpg` are no series: there must be far more beginnings than labels.
+    """
+    if not codes.alone.all() or "format" not in codes.version.table.column_names:
+        return  # groups were given, or texts of a table have row numbers for names
+    stems = compute.replace_substring_regex(
+        codes.version.table.column("name"), r"[ _-]*\(?\d+\)?(\.[A-Za-z0-9]+)?$", ""
+    )
+    stems = compute.replace_substring_regex(stems, r"^.*/", "")
+    encoded = stems.combine_chunks().dictionary_encode()
+    groups = np.asarray(encoded.indices)
+    shares = np.bincount(groups) / max(len(groups), 1)
+    effective = 1 / max(np.square(shares).sum(), 1 / max(len(groups), 1))  # as many equal ones mix as much
+    if max(_SERIES, 2.5 * len(codes.version.info.labels)) < effective < len(groups) / 2:
+        yield Finding(
+            "warning",
+            "names that look like series",
+            f"the names of the files have {len(encoded.dictionary):,} beginnings, such as "
+            f"{some(encoded.dictionary.slice(0, 3).to_pylist())}, and then differ only in a number; if files "
+            f"that begin alike are of one origin, name it in a column and use --group"
+            + _known(codes, groups, "series"),
+            len(encoded.dictionary),
+        )
 
 
-def _has(version: Version, place: int) -> np.ndarray:
-    if version.info.task == "multi":
-        return np.asarray(version.targets[:, place] == 1)
-    return np.asarray(version.targets == place)
+def _known(codes: Codes, groups: np.ndarray, relative: str) -> str:
+    version = codes.version
+    found = leak(groups, version.targets, codes.rows("train"), version.indices("test", headline=True))
+    if not len(found.rows):
+        return ""
+    return (
+        f"; {len(found.rows):,} of {found.held_out:,} test samples ({found.share:.0%}) share theirs with "
+        f"training, and {found.words(relative)}"
+    )
+
+
+def _quarantined(version: Version) -> Iterator[Finding]:
+    if not version.info.quarantined:
+        return
+    name = f"{version.info.name}@{version.info.version}"
+    why = parquet.read_table(version.folder / QUARANTINE, columns=["reason"]).column("reason").value_counts()
+    reasons = sorted(((row["counts"], row["values"]) for row in why.to_pylist()), key=lambda row: -row[0])
+    told = "; ".join(f"{reason} ({count:,})" for count, reason in reasons[:5])
+    yield Finding(
+        "warning",
+        "samples that were left out",
+        f"{version.info.quarantined:,} samples are in quarantine: {told}{'; …' if len(reasons) > 5 else ''}; "
+        f"see which with `holdfast data show {name}`",
+        version.info.quarantined,
+    )

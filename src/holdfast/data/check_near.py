@@ -4,28 +4,27 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow
-from pyarrow import compute
 
 from holdfast.data.codes import Codes
+from holdfast.data.facts import places_in
 from holdfast.data.finding import Finding
 from holdfast.data.leak import leak
-from holdfast.data.relatives import heads, near_groups
+from holdfast.data.relatives import heads, near_groups, several
 from holdfast.data.signatures import HEAD
-from holdfast.data.version import Version
 
 SHOWN = 60
 """Most examples that one finding keeps."""
 _OF_A_GROUP = 4
 
 
-def near_findings(version: Version, signatures: pyarrow.Table) -> Iterator[Finding]:
+def near_findings(codes: Codes, signatures: pyarrow.Table) -> Iterator[Finding]:
     """What is to be said of near duplicates.
 
     Args:
-        version: what is looked at.
+        codes: of the version that is looked at.
         signatures: of its samples, as `holdfast.workflows.signing` makes them.
     """
-    codes = Codes(version)
+    version = codes.version
     near = near_groups(version.info.modality, signatures)
     groups = _by_sample(codes, signatures, near.groups)
     yield from _across(codes, groups, "near duplicate", "near duplicates")
@@ -45,15 +44,15 @@ def near_findings(version: Version, signatures: pyarrow.Table) -> Iterator[Findi
 
 def _by_sample(codes: Codes, signatures: pyarrow.Table, groups: np.ndarray) -> np.ndarray:
     """Groups of the distinct digests as groups of the samples. Those without a signature stay alone."""
-    wanted = codes.version.table.column("digest")
-    place = compute.index_in(wanted, value_set=signatures.column("digest").combine_chunks())
-    rows = np.asarray(compute.fill_null(place.combine_chunks(), -1))
     alone = len(groups) + codes.digest.astype(np.int64)
-    return np.where(rows >= 0, groups[rows], alone) if len(groups) else alone
+    if not len(groups):
+        return alone
+    places = places_in(signatures, codes.version)
+    return np.where(places >= 0, groups[places], alone)
 
 
 def _across(codes: Codes, groups: np.ndarray, relative: str, title: str) -> Iterator[Finding]:
-    """Held-out samples with a relative in training. Exact copies are left out: headline scores leave them out."""
+    """Held-out samples with a relative in training, without exact copies: headline scores leave them out."""
     version, train = codes.version, codes.rows("train")
     for split in ("test", "valid"):
         held_out = version.indices(split, headline=True)
@@ -63,8 +62,8 @@ def _across(codes: Codes, groups: np.ndarray, relative: str, title: str) -> Iter
         yield Finding(
             "warning",
             f"{title} of training samples in {split}",
-            f"{len(found.rows):,} of {found.held_out:,} {split} samples ({found.share:.1%}) have a {relative} "
-            f"in training that is no exact copy; {found.words(relative)}",
+            f"{len(found.rows):,} of {found.held_out:,} {split} samples ({found.share:.1%}) have a "
+            f"{relative} in training that is no exact copy; {found.words(relative)}",
             len(found.rows),
             examples=_pairs(groups, found.rows, train),
         )
@@ -73,14 +72,14 @@ def _across(codes: Codes, groups: np.ndarray, relative: str, title: str) -> Iter
 def _conflicts(codes: Codes, groups: np.ndarray) -> Iterator[Finding]:
     """Near duplicates that are labelled differently, where no exact copies say so already."""
     labels = codes.labels
-    many = _several(groups, labels) & ~_several(codes.digest, labels)
+    many = several(groups, labels) & ~several(codes.digest, labels)
     torn = np.unique(groups[many])
     if len(torn):
         yield Finding(
             "warning",
             "near duplicates with different labels",
-            f"{len(torn):,} groups of near duplicates stand under several labels; look at them: either a label "
-            f"is wrong, or the difference that matters is small",
+            f"{len(torn):,} groups of near duplicates stand under several labels; look at them: either a "
+            f"label is wrong, or the difference that matters is small",
             len(torn),
             examples=_members(groups, torn, labels),
         )
@@ -88,7 +87,7 @@ def _conflicts(codes: Codes, groups: np.ndarray) -> Iterator[Finding]:
 
 def _within(codes: Codes, groups: np.ndarray) -> Iterator[Finding]:
     """How many groups there are of samples that are near but not equal."""
-    many = np.unique(groups[_several(groups, codes.digest)])
+    many = np.unique(groups[several(groups, codes.digest)])
     if len(many):
         samples = int(np.isin(groups, many).sum())
         largest = np.bincount(np.searchsorted(many, groups[np.isin(groups, many)])).max()
@@ -103,32 +102,19 @@ def _within(codes: Codes, groups: np.ndarray) -> Iterator[Finding]:
 
 
 def _beginnings(codes: Codes, groups: np.ndarray) -> Iterator[Finding]:
-    many = np.unique(groups[_several(groups, codes.digest)])
+    many = np.unique(groups[several(groups, codes.digest)])
     if not len(many):
         return
     samples = int(np.isin(groups, many).sum())
     yield Finding(
         "info",
         "texts that begin alike",
-        f"{samples:,} texts in {len(many):,} groups share their first {HEAD} words but are not equal: they may "
-        f"go back to one text, and then belong in one group",
+        f"{samples:,} texts in {len(many):,} groups share their first {HEAD} words but are not equal: they "
+        f"may go back to one text, and then belong in one group",
         samples,
         examples=_members(groups, many, codes.digest),
     )
     yield from _across(codes, groups, "text that begins alike", "beginnings")
-
-
-def _several(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Of each row whether its group has several values, shape (n,)."""
-    order = np.lexsort((values, groups))
-    group, value = groups[order], values[order]
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(group) else np.zeros(0, dtype=int)
-    changes = np.r_[False, (group[1:] == group[:-1]) & (value[1:] != value[:-1])]
-    found = np.zeros(len(groups), dtype=bool)
-    if len(group):
-        sizes = np.diff(np.r_[starts, len(group)])
-        found[order] = np.repeat(np.add.reduceat(changes, starts) > 0, sizes)
-    return found
 
 
 def _members(groups: np.ndarray, shown: np.ndarray, values: np.ndarray) -> tuple[tuple[int, ...], ...]:

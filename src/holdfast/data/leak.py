@@ -14,7 +14,7 @@ class Leak:
     held_out: int
     """All samples of that split which count."""
     right: float
-    """How often the label of the relatives is that of the sample: what mere remembering would score on them."""
+    """How often the label of the relatives is that of the sample: what remembering would score on them."""
     usual: float
     """What the most frequent label of training scores on them."""
 
@@ -31,9 +31,9 @@ class Leak:
     def words(self, relative: str) -> str:
         """The effect in words, and how it was reckoned.
 
-        >>> Leak(np.arange(30), 100, 0.9, 0.5).words("near duplicate")
-        'the label of the near duplicate is right for 90% of them, the most frequent label for 50%: a model that only \
-remembers may score up to 12.0 points too high (30.0% × (90% − 50%))'
+        >>> print(Leak(np.arange(30), 100, 0.9, 0.5).words("relative"))
+        the label of the relative is right for 90% of them, the most frequent label for 50%: a model that
+        only remembers may score up to 12.0 points too high (30.0% × (90% − 50%))
         """
         told = (
             f"the label of the {relative} is right for {self.right:.0%} of them, "
@@ -52,7 +52,8 @@ def leak(groups: np.ndarray, targets: np.ndarray, train: np.ndarray, held_out: n
 
     Args:
         groups: shape (n,); samples of one number are relatives.
-        targets: labels as a version has them, shape (n,) or (n, labels). Of many labels the share that is right counts.
+        targets: labels as a version has them, shape (n,) or (n, labels). Of many labels the
+            share that is right counts.
         train: indices of the training samples.
         held_out: indices of the held-out samples that count.
 
@@ -88,5 +89,7 @@ def _most_frequent(group_of: np.ndarray, labels: np.ndarray, groups: int) -> np.
     pairs, counts = np.unique(group_of * labels_in_all + labels, return_counts=True)
     best = np.lexsort((-(pairs % labels_in_all), counts, pairs // labels_in_all))
     found = np.zeros(groups, dtype=labels.dtype)
-    found[pairs[best] // labels_in_all] = pairs[best] % labels_in_all  # the last written wins: the most frequent
+    found[pairs[best] // labels_in_all] = (
+        pairs[best] % labels_in_all
+    )  # the last written wins: the most frequent
     return found

@@ -22,8 +22,8 @@ class Near:
     """Which rows belong together.
 
     Attributes:
-        groups: shape (n,); rows of one number are near duplicates, directly or through others. A group's number
-            is the index of its first row.
+        groups: shape (n,); rows of one number are near duplicates, directly or through others. A group's
+            number is the index of its first row.
         crowded: rows that share so much with so many others that not all pairs of them were compared.
     """
 
@@ -49,8 +49,9 @@ class Groups:
     def compare(self, keys: np.ndarray, alike: Alike, *, rows: np.ndarray | None = None) -> None:
         """Join rows of equal keys that are alike.
 
-        Rows are sorted by key, and each is compared with its neighbours at distance 1, 2, 3 … for as long as the key
-        is the same: memory stays linear, whatever the pairs. A key that very many rows share ends this early.
+        Rows are sorted by key, and each is compared with its neighbours at distance 1, 2, 3 … as long
+        as the key is the same: memory stays linear, whatever the pairs. A key that very many rows share
+        ends this early.
 
         Args:
             keys: shape (n,), uint64; only rows of equal keys are compared.
@@ -107,9 +108,9 @@ def hamming_groups(
 ) -> Near:
     """Groups of hashes that differ in at most `radius` of their 64 bits, directly or through others.
 
-    Multi-index hashing (Norouzi et al. 2012): the bits are cut into more bands than may differ, so of two near
-    hashes some bands are equal, and only hashes that agree in these are compared. Exact, unless there are
-    more candidates than `comparisons`. 1,000,000 hashes take half a minute on one core.
+    Multi-index hashing (Norouzi et al. 2012): the bits are cut into more bands than may differ, so of
+    two near hashes some bands are equal, and only hashes that agree in these are compared. Exact, unless
+    there are more candidates than `comparisons`. 1,000,000 hashes take half a minute on one core.
 
     Args:
         hashes: shape (n,), uint64.

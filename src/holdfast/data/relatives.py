@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow
 
 from holdfast.core.media import Modality
+from holdfast.data.marks import near_sounds
 from holdfast.data.near import COMPARISONS, Alike, Groups, Near, hamming_groups
 from holdfast.data.signatures import numbers
 
@@ -14,7 +15,7 @@ RADIUS = 8
 CORRELATION = 0.98
 """What the greys of two near pictures must share."""
 BLANK = 2.0
-"""A picture of less contrast (standard deviation of its greys) shows nothing: it is like any other blank one."""
+"""A picture of less contrast (standard deviation of its greys) shows nothing, and is like any other."""
 SHARED = 0.6
 """What two near texts must share of their runs of three words."""
 _BANDS = 16
@@ -24,14 +25,15 @@ _BLOCK = 50_000
 def near_groups(modality: Modality, signatures: pyarrow.Table) -> Near:
     """Groups of near duplicates, one number a row of `signatures`; exact copies are near duplicates too.
 
-    Pictures are near if their hashes differ in at most 8 bits of 64 and the greys of 16 × 16 pixels correlate to
-    0.98 or more; texts if they share 60 % of their runs of three words.
+    Pictures are near if their hashes differ in at most 8 bits of 64 and the greys of 16 × 16 pixels
+    correlate to 0.98 or more; texts if they share 60 % of their runs of three words; recordings if they
+    share 6 landmarks.
 
     Args:
         modality: of the samples.
         signatures: as `holdfast.data.signatures` makes them.
     """
-    return {"image": _pictures, "text": _texts}[modality](signatures)
+    return {"image": _pictures, "text": _texts, "audio": _sounds}[modality](signatures)
 
 
 def heads(signatures: pyarrow.Table) -> np.ndarray:
@@ -42,11 +44,30 @@ def heads(signatures: pyarrow.Table) -> np.ndarray:
     return np.where(head == 0, own, first[inverse])
 
 
+def several(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Of each row whether its group has several values, shape (n,).
+
+    >>> several(np.array([1, 1, 2]), np.array([5, 6, 5])).tolist()
+    [True, True, False]
+    """
+    order = np.lexsort((values, groups))
+    group, value = groups[order], values[order]
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(group) else np.zeros(0, dtype=int)
+    changes = np.r_[False, (group[1:] == group[:-1]) & (value[1:] != value[:-1])]
+    found = np.zeros(len(groups), dtype=bool)
+    if len(group):
+        sizes = np.diff(np.r_[starts, len(group)])
+        found[order] = np.repeat(np.add.reduceat(changes, starts) > 0, sizes)
+    return found
+
+
 def _pictures(signatures: pyarrow.Table) -> Near:
     thumbs, hashes = numbers(signatures, "thumb"), numbers(signatures, "hash")
     keys = _mixed(np.ascontiguousarray(thumbs).view(np.uint64)) ^ hashes
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    shown = np.flatnonzero(numbers(signatures, "contrast")[first] >= BLANK)  # the distinct ones that show something
+    shown = np.flatnonzero(
+        numbers(signatures, "contrast")[first] >= BLANK
+    )  # the distinct ones that show something
     near = hamming_groups(hashes[first[shown]], RADIUS, alike=partial(_correlated, thumbs, first[shown]))
     groups = np.arange(len(first))
     groups[shown] = shown[near.groups]
@@ -96,12 +117,17 @@ def _alike(sketch: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarra
     return found
 
 
+def _sounds(signatures: pyarrow.Table) -> Near:
+    kept = signatures.column("marks").to_pylist()
+    return near_sounds([np.frombuffer(part, dtype="<u4").reshape(-1, 2) for part in kept])
+
+
 def _mixed(words: np.ndarray) -> np.ndarray:
-    """One number of 64 bits for each row of such numbers; different rows have different ones, almost surely."""
-    weights = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
+    """One number of 64 bits for each row of such numbers; others have others, almost surely."""
+    evens: np.ndarray = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) * 2
     mixed = np.zeros(len(words), dtype=np.uint64)
-    for column, weight in zip(words.T, weights, strict=True):
-        mixed = (mixed ^ column) * weight
+    for place, even in enumerate(evens):
+        mixed = (mixed ^ words[:, place]) * (even + np.uint64(1))
         mixed ^= mixed >> np.uint64(29)
     return mixed
 

@@ -28,7 +28,8 @@ ul { padding-left: 1.2rem; } a { color: inherit; }
   display: flex; gap: .6rem; max-width: 100%; }
 figure { margin: 0; width: 8.5rem; min-width: 0; } .wide figure { width: 15rem; }
 figcaption { font-size: .8rem; } img { display: block; border-radius: 6px; }
-blockquote { margin: 0 0 .3rem; font-size: .85rem; white-space: pre-wrap; max-height: 14rem; overflow: hidden; }
+blockquote { margin: 0 0 .3rem; font-size: .85rem; white-space: pre-wrap;
+  max-height: 14rem; overflow: hidden; }
 svg { display: block; width: 100%; height: auto; } svg rect { fill: var(--soft); }
 """
 
@@ -53,7 +54,8 @@ def check_page(result: Mapping[str, Any], version: Version) -> str:
     facts = f"{result['samples']:,} samples, fingerprint {result['fingerprint'][:12]}"
     found = result["findings"]
     contents = [
-        tag("li", _level(item), tag("a", item["title"], href=f"#f{place}")) for place, item in enumerate(found)
+        tag("li", _level(item), tag("a", item["title"], href=f"#f{place}"))
+        for place, item in enumerate(found)
     ]
     body = tag(
         "body",
@@ -67,7 +69,9 @@ def check_page(result: Mapping[str, Any], version: Version) -> str:
 
 def _section(item: Mapping[str, Any], place: int, version: Version) -> Markup:
     examples = item["examples"][:_SHOWN]
-    cards = [tag("article", *(_figure(sample, version) for sample in part), class_="card") for part in examples]
+    cards = [
+        tag("article", *(_figure(sample, version) for sample in part), class_="card") for part in examples
+    ]
     wide = " wide" if version.info.modality == "text" else ""
     left = f"{len(examples)} examples are shown." if item["count"] > len(examples) > 0 else ""
     return tag(

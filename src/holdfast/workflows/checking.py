@@ -1,15 +1,17 @@
 """What is wrong or doubtful with a version of a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 
 from holdfast.core.files import write_text
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import LEVELS, Finding, Version, check, open_version
+from holdfast.data import Finding, Version, check, open_version
 from holdfast.workflows.check_page import check_page
 from holdfast.workflows.signing import signatures
 
@@ -33,7 +35,8 @@ def data_check(
     """
     with open_version(workspace.datasets, parse_ref(ref)) as version:
         signed = None if quick else signatures(version)
-        found = check(version, signatures=signed)
+        with _other(against, workspace, quick) as other:
+            found = check(version, signatures=signed, against=other)
         result = {
             "dataset": version.info.name,
             "version": version.info.version,
@@ -45,6 +48,18 @@ def data_check(
             write_text(html, check_page(result, version))
             result["html"] = str(html)
         return result
+
+
+@contextmanager
+def _other(
+    ref: str | None, workspace: Workspace, quick: bool
+) -> Iterator[tuple[Version, pyarrow.Table | None] | None]:
+    """The version to compare with, with its signatures."""
+    if ref is None:
+        yield None
+        return
+    with open_version(workspace.datasets, parse_ref(ref)) as version:
+        yield version, None if quick else signatures(version)
 
 
 def _told(finding: Finding, version: Version) -> dict[str, Any]:
