@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Test:
+class Comparison:
     """One comparison.
 
     Attributes:
@@ -97,7 +97,7 @@ def version_drift(
         )
 
 
-def tests(one: Part, other: Part) -> list[Test]:
+def comparisons(one: Part, other: Part) -> list[Comparison]:
     """All comparisons of two parts: Kolmogorov–Smirnov of numbers, chi-square of kinds and labels.
 
     Samples of one group are alike, so the number of groups stands for the number of samples in every test.
@@ -117,10 +117,11 @@ def tests(one: Part, other: Part) -> list[Test]:
     return [test for test in (*found, _shares("labels", one.shares, other.shares, one, other)) if test]
 
 
-def alarms(found: list[Test], budget: float = ALARMS) -> list[Test]:
+def alarms(found: list[Comparison], budget: float = ALARMS) -> list[Comparison]:
     """The tests that stand when all of them together may give a false alarm with chance `budget` (Holm 1979).
 
-    >>> found = [Test("a", 0.001, 0.5, ""), Test("b", 0.006, 0.5, ""), Test("c", 0.02, 0.5, "")]
+    >>> chances = {"a": 0.001, "b": 0.006, "c": 0.02}
+    >>> found = [Comparison(what, p, 0.5, "") for what, p in chances.items()]
     >>> [test.what for test in alarms(found)]
     ['a']
     """
@@ -133,7 +134,7 @@ def alarms(found: list[Test], budget: float = ALARMS) -> list[Test]:
 
 
 def _finding(one: Part, other: Part, title: str, effect: str) -> Iterator[Finding]:
-    every = tests(one, other)
+    every = comparisons(one, other)
     standing = alarms(every)
     if standing:
         told = "; ".join(f"{test.what}: {test.words}" for test in standing)
@@ -145,7 +146,7 @@ def _finding(one: Part, other: Part, title: str, effect: str) -> Iterator[Findin
         )
 
 
-def _numbers(name: str, first: np.ndarray, second: np.ndarray, one: Part, other: Part) -> Test | None:
+def _numbers(name: str, first: np.ndarray, second: np.ndarray, one: Part, other: Part) -> Comparison | None:
     from scipy.stats import kstwobign
 
     first, second = first[np.isfinite(first)], second[np.isfinite(second)]
@@ -158,10 +159,12 @@ def _numbers(name: str, first: np.ndarray, second: np.ndarray, one: Part, other:
     sizes = min(len(first), one.independent), min(len(second), other.independent)
     p = float(kstwobign.sf(distance * np.sqrt(sizes[0] * sizes[1] / (sizes[0] + sizes[1]))))
     words = f"{below[1][most]:.0%} have at most {at[most]:.4g} where {below[0][most]:.0%} of {one.title} do"
-    return Test(name, p, distance, words)
+    return Comparison(name, p, distance, words)
 
 
-def _shares(name: str, first: dict[str, int], second: dict[str, int], one: Part, other: Part) -> Test | None:
+def _shares(
+    name: str, first: dict[str, int], second: dict[str, int], one: Part, other: Part
+) -> Comparison | None:
     """Chi-square of two lists of counts; what is expected fewer than five times counts as one."""
     from scipy.stats import chi2
 
@@ -182,7 +185,7 @@ def _shares(name: str, first: dict[str, int], second: dict[str, int], one: Part,
     moved = shares[1] - shares[0]
     most = int(np.abs(moved).argmax())
     words = f"{keys[most]!r} is {shares[1, most]:.0%} where {one.title} has {shares[0, most]:.0%}"
-    return Test(name, p, float(np.abs(moved).sum() / 2), words)
+    return Comparison(name, p, float(np.abs(moved).sum() / 2), words)
 
 
 def _pooled(values: np.ndarray, rare: np.ndarray) -> np.ndarray:

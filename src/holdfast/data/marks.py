@@ -71,6 +71,7 @@ def _peaks(sound: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
     count = int((len(sound) - size) // hop) + 1
     if count < 2:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    sound = sound - sound.mean()  # a constant is no sound, but would leak into the lowest bins
     starts = np.round(np.arange(count) * hop).astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(sound, size)[starts] * np.hanning(size)
     power = np.log(np.abs(np.fft.rfft(windows, axis=1)[:, slice(*_BINS)]) + 1e-5).astype(np.float32)

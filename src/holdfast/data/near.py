@@ -46,7 +46,7 @@ class Groups:
         self._right: list[np.ndarray] = []
         self._crowded = np.zeros(count, dtype=bool)
 
-    def compare(self, keys: np.ndarray, alike: Alike, *, rows: np.ndarray | None = None) -> None:
+    def compare(self, keys: np.ndarray, alike: Alike) -> None:
         """Join rows of equal keys that are alike.
 
         Rows are sorted by key, and each is compared with its neighbours at distance 1, 2, 3 … as long
@@ -56,12 +56,12 @@ class Groups:
         Args:
             keys: shape (n,), uint64; only rows of equal keys are compared.
             alike: decides about pairs.
-            rows: shape (n,); the rows that the keys belong to; by default all, in order.
         """
-        order = np.argsort(keys)
-        keys = keys[order]
-        rows = order if rows is None else rows[order]
-        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, np.int64)
+        if not len(keys):
+            return
+        rows = np.argsort(keys)
+        keys = keys[rows]
+        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
         ends = np.repeat(np.r_[starts[1:], len(keys)], np.diff(np.r_[starts, len(keys)]))
         places, lag, spent = np.arange(len(keys)), 1, 0
         while len(places := places[places + lag < ends[places]]):

@@ -124,7 +124,7 @@ def _sounds(signatures: pyarrow.Table) -> Near:
 
 def _mixed(words: np.ndarray) -> np.ndarray:
     """One number of 64 bits for each row of such numbers; others have others, almost surely."""
-    evens: np.ndarray = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) * 2
+    evens: np.ndarray = np.random.default_rng(0).integers(1, 2**63, (words.shape[1],), dtype=np.uint64) * 2
     mixed = np.zeros(len(words), dtype=np.uint64)
     for place, even in enumerate(evens):
         mixed = (mixed ^ words[:, place]) * (even + np.uint64(1))

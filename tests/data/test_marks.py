@@ -1,0 +1,75 @@
+"""Copies of a recording share landmarks whatever their encoding, loudness and beginning; others do not."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from holdfast.data.marks import MARKS, marks, near_sounds
+
+RATE = 22050
+
+
+def song(seed: int, seconds: float = 4.0) -> np.ndarray:
+    """Calls at chance places over noise."""
+    generator = np.random.default_rng(seed)
+    sound = generator.normal(0, 0.01, int(RATE * seconds))
+    for _ in range(int(10 * seconds)):
+        start, size = generator.integers(0, len(sound) - 4000), 3000
+        time = np.arange(size) / RATE
+        low, slope = generator.uniform(500, 6000), generator.uniform(-1500, 1500)
+        sound[start : start + size] += (
+            0.2 * np.hanning(size) * np.sin(2 * np.pi * (low + slope * time) * time)
+        )
+    return sound.astype(np.float32)
+
+
+def encoded(sound: np.ndarray, form: str, subtype: str) -> np.ndarray:
+    file = io.BytesIO()
+    soundfile.write(file, sound, RATE, format=form, subtype=subtype)
+    file.seek(0)
+    return np.asarray(soundfile.read(file, dtype="float32")[0])
+
+
+@pytest.mark.parametrize(
+    ("sound", "rate"),
+    [
+        (song(0) * 0.3, RATE),
+        (encoded(song(0), "OGG", "VORBIS"), RATE),
+        (encoded(song(0), "MP3", "MPEG_LAYER_III"), RATE),
+        (soxr.resample(song(0), RATE, 16000), 16000),
+        (song(0)[int(0.203 * RATE) :], RATE),
+        (song(0) + np.random.default_rng(9).normal(0, 0.005, 4 * RATE).astype(np.float32), RATE),
+    ],
+    ids=["quieter", "ogg", "mp3", "other rate", "begins later", "noise"],
+)
+def test_a_copy_is_near(sound: np.ndarray, rate: int) -> None:
+    near = near_sounds([marks(song(1), RATE), marks(song(0), RATE), marks(sound, rate)])
+
+    assert near.groups.tolist() == [0, 1, 1]
+
+
+def test_other_songs_are_not_near() -> None:
+    near = near_sounds([marks(song(seed), RATE) for seed in range(20)])
+
+    assert near.groups.tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("sound", [np.zeros(0), np.zeros(100), np.zeros(RATE), np.ones(RATE)])
+def test_silence_has_no_landmarks(sound: np.ndarray) -> None:
+    assert marks(sound.astype(np.float32), RATE).shape == (0, 2)
+
+
+def test_landmarks_are_few_and_none_comes_twice() -> None:
+    found = marks(song(0, 30.0), RATE)
+
+    assert found.shape == (MARKS, 2)
+    assert len(set(found[:, 0])) == MARKS
+
+
+def test_many_copies_are_one_group() -> None:
+    near = near_sounds([marks(song(0), RATE)] * 300)
+
+    assert set(near.groups) == {0}
