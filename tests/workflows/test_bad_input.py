@@ -14,7 +14,8 @@ from holdfast.core.errors import DataError
 from holdfast.core.workspace import Workspace
 from holdfast.testing.toys import write_images, write_sounds, write_texts
 from holdfast.tracking import read_run
-from holdfast.workflows.datasets import data_add, data_check, data_show
+from holdfast.workflows.checking import data_check
+from holdfast.workflows.datasets import data_add, data_show
 from holdfast.workflows.evaluating import evaluate_model
 from holdfast.workflows.training import train_run
 from tests.journey import overrides
@@ -39,7 +40,9 @@ def texts(label: str, count: int) -> list[list[str]]:
 
 
 def findings(workspace: Workspace, name: str) -> dict[str, dict[str, Any]]:
-    return {finding["title"]: finding for finding in data_check(name, workspace)["findings"]}
+    found = data_check(name, workspace, quick=True)["findings"]
+    shown = ("level", "title", "detail", "count")
+    return {finding["title"]: {key: finding[key] for key in shown} for finding in found}
 
 
 def trained(workspace: Workspace, name: str) -> dict[str, Any]:

@@ -88,8 +88,13 @@ def version(result: Mapping[str, Any]) -> str:
 
 def findings(result: Mapping[str, Any]) -> str:
     """What `data check` found."""
-    lines = _findings(result["findings"])
-    return "\n".join([f"{result['dataset']}@{result['version']}", *(lines or ["nothing found"])])
+    found = result["findings"]
+    head = f"{result['dataset']}@{result['version']}  {result['samples']:,} samples"
+    if not found:
+        return f"{head}\nnothing found"
+    rows = [{"": _MARKS[item["level"]], "finding": item["title"], "count": item["count"]} for item in found]
+    page = [f"shown on {result['html']}"] if result.get("html") else []
+    return "\n".join([head, "", table(rows, ["", "finding", "count"]), "", *_findings(found), *page])
 
 
 def run(result: Mapping[str, Any]) -> str:

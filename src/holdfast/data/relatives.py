@@ -135,3 +135,22 @@ def _mixed(words: np.ndarray) -> np.ndarray:
 def _numbered(groups: np.ndarray, crowded: int) -> Near:
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return Near(first[inverse], crowded)
+
+
+def united(*groupings: np.ndarray) -> np.ndarray:
+    """Groups that hold together what any of these do, such as patients and near duplicates.
+
+    Args:
+        groupings: each of shape (n,), whole numbers.
+
+    Returns:
+        The index of the first row of each row's group, shape (n,).
+
+    >>> united(np.array([0, 0, 1, 2]), np.array([5, 6, 7, 6])).tolist()
+    [0, 0, 2, 0]
+    """
+    groups = Groups(len(groupings[0]))
+    for grouping in groupings:
+        _, first, inverse = np.unique(grouping, return_index=True, return_inverse=True)
+        groups.join(np.arange(len(grouping)), first[inverse])
+    return groups.near().groups

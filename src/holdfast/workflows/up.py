@@ -14,6 +14,9 @@ from holdfast.workflows.datasets import data_add
 from holdfast.workflows.models import models_promote
 from holdfast.workflows.training import train_run
 
+_MANY = 20_000
+"""Of more samples than this, `up` does not look for near duplicates: they would all be decoded once more."""
+
 
 def up(
     source: str | Path,
@@ -42,7 +45,7 @@ def up(
     began = time.monotonic()
     added = data_add(source, workspace, name=name, options=options)
     say(f"{added['ref']}: {added['samples']} samples, {added['quarantined']} quarantined")
-    findings = data_check(added["ref"], workspace)["findings"]
+    findings = data_check(added["ref"], workspace, quick=added["samples"] > _MANY)["findings"]
     trained = train_run(added["ref"], workspace, overrides=overrides, config_file=config_file, repeat=False)
     gate = _promote(trained["model"], workspace, force, overrides, config_file)
     return {
