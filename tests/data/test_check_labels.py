@@ -28,7 +28,9 @@ def findings(counts: dict[str, int]) -> dict[str, Finding]:
 
 
 def test_spellings_of_one_label_are_found() -> None:
-    found = findings({"Café au lait": 20, "cafe-au_lait": 20, "tea": 20, "TEA ": 20, "tee": 20})
+    found = findings(
+        {"Café au lait": 20, "ｃafé-au_lait": 20, "cafe au lait": 20, "tea": 20, "TEA ": 20, "tee": 20}
+    )
 
     assert found.keys() == {"labels that look alike"}
     assert found["labels that look alike"].count == 2

@@ -280,3 +280,64 @@ def test_the_command_prints_writes_json_and_a_page_without_scripts(
     assert "&lt;script&gt;alert(1)&amp;.jpg" in html
     assert len(re.findall(r"<img[^>]+src=\"data:image/jpeg;base64,", html)) >= 2
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", html)
+
+
+REAL = Path(__file__).resolve().parents[3] / "shared/data"
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not beside the checkout")
+class TestRealData:
+    """What the README of the real sets says is wrong with them."""
+
+    def test_brain_mri_has_twins_and_scans_of_one_head_across_its_split(self, workspace: Workspace) -> None:
+        told = found(workspace, REAL / "brain_mri")
+
+        assert told["copies of training samples"]["count"] == 181
+        assert told["near duplicates of training samples in test"]["count"] == 20
+        assert told["near duplicates with different labels"]["count"] == 2
+        assert told["near duplicates"]["count"] == pytest.approx(485, abs=10)
+        assert "labels: 'no_tumor' is 27%" in told["test differs from train"]["detail"]
+
+    def test_animals_have_copies_under_two_labels_and_near_ones(self, workspace: Workspace) -> None:
+        told = found(workspace, REAL / "animals")
+
+        conflict = told["exact copies with different labels"]
+        assert sorted(
+            sorted(label for s in pair for label in s["labels"]) for pair in conflict["examples"]
+        ) == [
+            ["bison", "deer"],
+            ["dog", "wolf"],
+        ]
+        assert told["near duplicates"]["count"] == pytest.approx(55, abs=4)
+
+    def test_birds_leak_by_recording_unless_told(self, workspace: Workspace) -> None:
+        told = found(workspace, REAL / "birds", quick=True)
+
+        column = told["a column that looks like a group"]
+        assert column["count"] == 52
+        assert "188 of 188 test samples (100%)" in column["detail"]
+
+    def test_names_of_birds_alone_tell_of_recordings(self, workspace: Workspace, tmp_path: Path) -> None:
+        shutil.copytree(REAL / "birds", tmp_path / "b", ignore=shutil.ignore_patterns("*.csv"))
+
+        told = found(workspace, tmp_path / "b", quick=True)
+
+        assert told["names that look like series"]["count"] == 52
+
+    def test_texts_go_back_to_the_same_beginnings(self, workspace: Workspace, tmp_path: Path) -> None:
+        told = found(workspace, REAL / "ai_text/texts.csv")
+        split_at_random = found(
+            Workspace(tmp_path / "other"),
+            REAL / "ai_text/texts.csv",
+            source_options=SourceOptions(ignore=("group",)),
+        )
+
+        assert told["texts that begin alike"]["count"] == 1973
+        assert "beginnings of training samples in test" not in told  # the groups keep them together
+        assert split_at_random["beginnings of training samples in test"]["count"] > 250
+
+    def test_faces_are_all_different(self, workspace: Workspace) -> None:
+        told = found(workspace, REAL / "faces", source_options=SourceOptions(group="person_id"))
+
+        assert told.keys() == {"uneven labels"}

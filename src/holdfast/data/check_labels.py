@@ -64,7 +64,7 @@ def _empty(split: str) -> Iterator[Finding]:
 
 
 def _alike(labels: Sequence[str]) -> Iterator[Finding]:
-    """Labels that are one word but for case, blanks, joints and accents: likely one label."""
+    """Labels that are one word but for case, blanks, dashes and forms of letters."""
     written: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         written[_plain(label)].append(label)
@@ -73,15 +73,15 @@ def _alike(labels: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "labels that look alike",
-            f"they differ only in case, blanks, dashes or accents, yet count as different labels: "
+            f"they differ only in case, blanks, dashes or forms of letters, yet count as different labels: "
             f"{some([' / '.join(map(repr, ways)) for ways in alike], width=80)}",
             len(alike),
         )
 
 
 def _plain(label: str) -> str:
-    letters = unicodedata.normalize("NFKD", label.casefold())
-    kept = "".join(c for c in letters if not (c.isspace() or c in "-_." or unicodedata.combining(c)))
+    letters = unicodedata.normalize("NFKC", label).casefold()  # accents stay: they can tell words apart
+    kept = "".join(c for c in letters if not (c.isspace() or c in "-_."))
     return kept or label
 
 
