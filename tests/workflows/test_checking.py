@@ -275,6 +275,8 @@ def test_the_command_prints_writes_json_and_a_page_without_scripts(
 
     assert "! near duplicates of training samples in test: 1 of 25" in printed
     assert told["findings"] == []
+    assert told["labels"][0] == {"label": "cat", "train": 24, "valid": 12, "test": 13}
+    assert "<td>13 (52.0%)</td>" in page.read_text(encoding="utf-8")
     html = page.read_text(encoding="utf-8")
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&amp;.jpg" in html

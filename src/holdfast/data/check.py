@@ -15,10 +15,9 @@ from holdfast.data.drift import split_drift, version_drift
 from holdfast.data.finding import LEVELS, Finding
 from holdfast.data.leak import leak
 from holdfast.data.plan import some
-from holdfast.data.relatives import several
+from holdfast.data.relatives import SHOWN, beside, several
 from holdfast.data.version import QUARANTINE, Version, restore_command
 
-_SHOWN = 60
 _SERIES = 20
 """With fewer beginnings, names say the label, the split, or who took the pictures."""
 
@@ -44,7 +43,7 @@ def check(
         *_conflicts(codes),
         *_crossing_groups(codes),
         *label_findings(codes),
-        *_twins(version),
+        *_twins(codes),
         *(near_findings(codes, signatures) if signatures is not None else ()),
         *(list(_group_columns(codes)) or _series(codes)),
         *sample_findings(version, signatures),
@@ -83,7 +82,7 @@ def _conflicts(codes: Codes) -> Iterator[Finding]:
             f"{len(torn)} files stand under several labels, of which at most one can be right: "
             f"{some(shown, width=80)}",
             len(torn),
-            examples=tuple(tuple(map(int, part[:4])) for part in copies[:_SHOWN]),
+            examples=tuple(tuple(map(int, part[:4])) for part in copies[:SHOWN]),
         )
 
 
@@ -107,7 +106,8 @@ def _crossing_groups(codes: Codes) -> Iterator[Finding]:
     )
 
 
-def _twins(version: Version) -> Iterator[Finding]:
+def _twins(codes: Codes) -> Iterator[Finding]:
+    version = codes.version
     if version.info.twins:
         rows = np.flatnonzero(version.twins)
         test = int(version.twins[version.indices("test")].sum())
@@ -117,7 +117,7 @@ def _twins(version: Version) -> Iterator[Finding]:
             f"{test} of {len(version.indices('test'))} test samples and {version.info.twins - test} "
             f"validation samples are in training too, byte for byte; headline scores leave them out",
             version.info.twins,
-            examples=tuple((int(row),) for row in rows[:_SHOWN]),
+            examples=beside(codes.digest, rows, codes.rows("train")),
         )
 
 

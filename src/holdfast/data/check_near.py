@@ -9,11 +9,9 @@ from holdfast.data.codes import Codes
 from holdfast.data.facts import places_in
 from holdfast.data.finding import Finding
 from holdfast.data.leak import leak
-from holdfast.data.relatives import heads, near_groups, several
+from holdfast.data.relatives import SHOWN, beside, heads, near_groups, several
 from holdfast.data.signatures import HEAD
 
-SHOWN = 60
-"""Most examples that one finding keeps."""
 _OF_A_GROUP = 4
 
 
@@ -65,7 +63,7 @@ def _across(codes: Codes, groups: np.ndarray, relative: str, title: str) -> Iter
             f"{len(found.rows):,} of {found.held_out:,} {split} samples ({found.share:.1%}) have a "
             f"{relative} in training that is no exact copy; {found.words(relative)}",
             len(found.rows),
-            examples=_pairs(groups, found.rows, train),
+            examples=beside(groups, found.rows, train),
         )
 
 
@@ -126,11 +124,3 @@ def _members(groups: np.ndarray, shown: np.ndarray, values: np.ndarray) -> tuple
         chosen = [*rows[np.sort(first)], *np.delete(rows, first)]
         examples.append(tuple(int(row) for row in chosen[:_OF_A_GROUP]))
     return tuple(examples)
-
-
-def _pairs(groups: np.ndarray, rows: np.ndarray, train: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    """Held-out samples beside a relative from training."""
-    order = train[np.argsort(groups[train], kind="stable")]
-    shown = rows[:SHOWN]
-    beside = order[np.searchsorted(groups[order], groups[shown])]
-    return tuple((int(row), int(other)) for row, other in zip(shown, beside, strict=True))

@@ -11,10 +11,9 @@ from holdfast.data.codes import names_of
 from holdfast.data.facts import measures
 from holdfast.data.finding import Finding
 from holdfast.data.plan import some
-from holdfast.data.relatives import BLANK
+from holdfast.data.relatives import BLANK, SHOWN
 from holdfast.data.version import Version
 
-SHOWN = 60
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),

@@ -18,6 +18,8 @@ BLANK = 2.0
 """A picture of less contrast (standard deviation of its greys) shows nothing, and is like any other."""
 SHARED = 0.6
 """What two near texts must share of their runs of three words."""
+SHOWN = 60
+"""Most examples that one finding keeps."""
 _BANDS = 16
 _BLOCK = 50_000
 
@@ -59,6 +61,18 @@ def several(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
         sizes = np.diff(np.r_[starts, len(group)])
         found[order] = np.repeat(np.add.reduceat(changes, starts) > 0, sizes)
     return found
+
+
+def beside(groups: np.ndarray, rows: np.ndarray, train: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """A few held-out samples, each with a relative from training, to show them side by side.
+
+    >>> beside(np.array([5, 6, 6]), np.array([2]), np.array([0, 1]))
+    ((2, 1),)
+    """
+    order = train[np.argsort(groups[train], kind="stable")]
+    shown = rows[:SHOWN]
+    relatives = order[np.searchsorted(groups[order], groups[shown])]
+    return tuple((int(row), int(other)) for row, other in zip(shown, relatives, strict=True))
 
 
 def _pictures(signatures: pyarrow.Table) -> Near:

@@ -1,14 +1,15 @@
 """The findings of a check as one HTML page that needs nothing else: no script, no request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.core.markup import Markup, join, tag
-from holdfast.data import Version
+from holdfast.data import SPLITS, Version
 from holdfast.workflows.comparison_page import look
 
 _SHOWN = 24
 """Examples that the page shows of one finding: each is some 5 KB."""
+_LABELS = 300
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#17212b, #dfe7ec); --soft: light-dark(#56656f, #98a8b3);
@@ -26,6 +27,7 @@ ul { padding-left: 1.2rem; } a { color: inherit; }
 .grid { display: flex; flex-wrap: wrap; gap: .9rem; margin-top: .6rem; }
 .card { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: .6rem;
   display: flex; gap: .6rem; max-width: 100%; }
+th, td { text-align: left; padding: .2rem 1.2rem .2rem 0; font-variant-numeric: tabular-nums; }
 figure { margin: 0; width: 8.5rem; min-width: 0; } .wide figure { width: 15rem; }
 figcaption { font-size: .8rem; } img { display: block; border-radius: 6px; }
 blockquote { margin: 0 0 .3rem; font-size: .85rem; white-space: pre-wrap;
@@ -63,8 +65,25 @@ def check_page(result: Mapping[str, Any], version: Version) -> str:
         tag("p", facts, class_="soft"),
         tag("ul", *contents) if found else tag("p", "Nothing was found."),
         *(_section(item, place, version) for place, item in enumerate(found)),
+        tag("section", tag("h2", "Labels"), _labels(result["labels"])),
     )
     return f"<!doctype html>{tag('html', head, body, lang='en')}\n"
+
+
+def _labels(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """Samples of each label by split, and what share of the split they are; the first few hundred."""
+    sums = {split: sum(row[split] for row in rows) or 1 for split in SPLITS}
+    lines = [
+        tag(
+            "tr",
+            tag("td", row["label"]),
+            *(tag("td", f"{row[s]:,} ({row[s] / sums[s]:.1%})") for s in SPLITS),
+        )
+        for row in rows[:_LABELS]
+    ]
+    left = f"{len(rows) - len(lines):,} labels are not shown." if len(rows) > len(lines) else ""
+    head = tag("tr", *(tag("th", name) for name in ("label", *SPLITS)))
+    return join(tag("table", head, *lines), tag("p", left, class_="soft"))
 
 
 def _section(item: Mapping[str, Any], place: int, version: Version) -> Markup:

@@ -11,7 +11,9 @@ import pyarrow
 from holdfast.core.files import write_text
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import Finding, Version, check, open_version
+from holdfast.data import SPLITS, Finding, Version, check, open_version
+from holdfast.data.check_labels import label_counts
+from holdfast.data.codes import Codes
 from holdfast.workflows.check_page import check_page
 from holdfast.workflows.signing import signatures
 
@@ -42,6 +44,7 @@ def data_check(
             "version": version.info.version,
             "fingerprint": version.info.fingerprint,
             "samples": version.info.samples,
+            "labels": _labels(version),
             "findings": [_told(finding, version) for finding in found],
         }
         if html:
@@ -60,6 +63,15 @@ def _other(
         return
     with open_version(workspace.datasets, parse_ref(ref)) as version:
         yield version, None if quick else signatures(version)
+
+
+def _labels(version: Version) -> list[dict[str, Any]]:
+    """Samples of each label by split."""
+    counts = label_counts(Codes(version)).T.tolist()
+    return [
+        {"label": label, **dict(zip(SPLITS, row, strict=True))}
+        for label, row in zip(version.info.labels, counts, strict=True)
+    ]
 
 
 def _told(finding: Finding, version: Version) -> dict[str, Any]:
