@@ -5,6 +5,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow
 import pytest
@@ -12,7 +13,7 @@ from pyarrow import parquet
 
 from holdfast.core.errors import DataError
 from holdfast.data.layout import plan_source
-from holdfast.data.plan import Plan, SourceOptions
+from holdfast.data.plan import META, Plan, SourceOptions
 from holdfast.data.source import open_source
 
 
@@ -36,8 +37,18 @@ def write_table(path: Path, header: Sequence[str], *rows: Sequence[object]) -> P
     return path
 
 
+def rows_of(found: Plan) -> list[SimpleNamespace]:
+    rows = []
+    for row in found.rows.to_pylist():
+        meta = {name.removeprefix(META): value for name, value in row.items() if name.startswith(META)}
+        text = row.get("text", b"").decode("utf-8", "surrogatepass")
+        own = {name: row[name] for name in ("name", "group", "split")}
+        rows.append(SimpleNamespace(**own, labels=tuple(row["labels"]), text=text, meta=meta))
+    return rows
+
+
 def labels_by_name(found: Plan) -> dict[str, tuple[str, ...]]:
-    return {row.name: row.labels for row in found.rows}
+    return {row.name: row.labels for row in rows_of(found)}
 
 
 def test_a_folder_per_class_names_the_labels(tmp_path: Path) -> None:
@@ -62,14 +73,14 @@ def test_train_and_test_folders_give_splits_above_or_below_the_classes(tmp_path:
 
     wanted = [("cat", "test"), ("cat", "train"), ("dog", "valid")]
     for found in (above, below):
-        assert sorted((row.labels[0], row.split) for row in found.rows) == wanted
+        assert sorted((row.labels[0], row.split) for row in rows_of(found)) == wanted
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     found = plan(touch(tmp_path, "train/1.jpg", "plane/1.jpg"))
 
     assert found.labels == ("plane", "train")
-    assert {row.split for row in found.rows} == {""}
+    assert {row.split for row in rows_of(found)} == {""}
 
 
 def test_folders_around_the_classes_do_not_matter(tmp_path: Path) -> None:
@@ -100,7 +111,7 @@ def test_a_table_beside_files_says_labels_groups_splits_and_the_rest(tmp_path: P
 
     found = plan(tmp_path)
 
-    assert [(r.name, r.labels, r.group, r.split, dict(r.meta)) for r in found.rows] == [
+    assert [(r.name, r.labels, r.group, r.split, dict(r.meta)) for r in rows_of(found)] == [
         ("images/a b.jpg", ("cat",), "g1", "train", {"camera": "x"}),
         ("images/c.jpg", ("dog",), "g2", "valid", {"camera": "y"}),
     ]
@@ -128,7 +139,7 @@ def test_columns_of_0_and_1_mean_many_labels(tmp_path: Path) -> None:
     assert labels_by_name(found) == {"images/1.jpg": ("Smiling",), "images/2.jpg": ("Hat", "Smiling")}
     assert [q.reason for q in found.quarantined] == ["no value for 'Hat'"]
     assert "'person_id' looks like a group" in found.notes[0]
-    assert plan(tmp_path, group="person_id").rows[0].group == "7"
+    assert rows_of(plan(tmp_path, group="person_id"))[0].group == "7"
 
 
 def test_label_may_name_several_columns_and_ignore_may_name_one(tmp_path: Path) -> None:
@@ -156,7 +167,7 @@ def test_a_table_of_texts_may_have_any_form(tmp_path: Path, suffix: str) -> None
     for source in (path, tmp_path):
         found = plan(source)
 
-        assert [(row.name, row.text, row.labels) for row in found.rows] == [
+        assert [(row.name, row.text, row.labels) for row in rows_of(found)] == [
             (f"texts{suffix}#3", 'a "b", c\nd', ("x",)),
             (f"texts{suffix}#4", "ü", ("y",)),
         ]
@@ -166,7 +177,7 @@ def test_tables_called_train_and_test_give_splits(tmp_path: Path) -> None:
     write_table(tmp_path / "train.csv", ["text", "label"], ["a", "x"], ["b", "y"])
     write_table(tmp_path / "test.csv", ["text", "label"], ["c", "x"])
 
-    assert [(row.text, row.split) for row in plan(tmp_path).rows] == [
+    assert [(row.text, row.split) for row in rows_of(plan(tmp_path))] == [
         ("c", "test"),
         ("a", "train"),
         ("b", "train"),
@@ -182,7 +193,7 @@ def test_unicode_forms_of_a_name_are_one_name(tmp_path: Path) -> None:
     by_table = plan(tmp_path)
 
     assert by_folder.labels == (unicodedata.normalize("NFC", "grün"), "rot")
-    assert [row.labels for row in by_table.rows] == [("x",), ("y",)]
+    assert [row.labels for row in rows_of(by_table)] == [("x",), ("y",)]
 
 
 def test_a_missing_file_is_not_taken_from_another_folder(tmp_path: Path) -> None:
@@ -289,7 +300,7 @@ def test_folders_that_make_no_sense_are_shown(
 def test_ignore_settles_what_was_ambiguous(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "test/b/1.jpg", "old/1.jpg", "train/a/1.txt")
 
-    assert len(plan(tmp_path, ignore=("old/", "*.txt")).rows) == 3
+    assert len(rows_of(plan(tmp_path, ignore=("old/", "*.txt")))) == 3
 
 
 def test_several_tables_are_listed(tmp_path: Path) -> None:
@@ -338,7 +349,7 @@ def test_quotes_that_are_closed_may_hold_lines_and_others_may_be_sloppy(tmp_path
         'text,label\n"one\nand ""a"" half",a\n5" pipe,b\n"6" pipe,b\nlast,"a"', encoding="utf-8"
     )
 
-    texts = [row.text for row in plan(tmp_path / "t.csv").rows]
+    texts = [row.text for row in rows_of(plan(tmp_path / "t.csv"))]
 
     assert texts == ['one\nand "a" half', '5" pipe', "6 pipe", "last"]
 
@@ -357,7 +368,7 @@ def test_an_ignore_that_matches_nothing_is_an_error(tmp_path: Path, pattern: str
     assert repr(pattern) in caught.value.message
     assert "notes.md" not in caught.value.message
     assert hint in (caught.value.hint or "")
-    assert len(plan(tmp_path, ignore=("patient", "./notes.md", ".git")).rows) == 2
+    assert len(rows_of(plan(tmp_path, ignore=("patient", "./notes.md", ".git")))) == 2
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_adding_the_same_again_restores_damaged_shards_byte_for_byte(
     first, whole = add(source, root), shards_of(tmp_path / "root")
     harm(root / "toys/shards" / next(iter(whole)), how)
 
-    again = add(source, root)
+    again = add(source, root, verify=True)
 
     assert shards_of(root) == whole
     assert (again.version, again.fingerprint) == (1, first.fingerprint)
@@ -64,7 +64,7 @@ def test_a_shard_is_restored_from_a_part_of_its_source_while_the_rest_of_it_is_g
         if path != source / first:
             path.unlink()
 
-    info = add(source, root)
+    info = add(source, root, verify=True)
 
     assert info.version == 2
     assert shards_of(root) == whole
@@ -115,3 +115,14 @@ def test_a_damaged_shard_is_not_reused_for_a_new_version(tmp_path: Path) -> None
     for ref in ("toys@1", "toys@2"):
         with open_version(root, parse_ref(ref)) as version:
             assert all(version.read(i) for i in range(len(version)))
+
+
+def test_without_verifying_a_shard_that_is_missing_or_cut_short_is_noticed(tmp_path: Path) -> None:
+    root, source = tmp_path / "root", write_images(tmp_path / "in", per_class=5)
+    add(source, root)
+    whole = shards_of(root)
+
+    for how in ("missing", "cut", "empty"):
+        harm(root / "toys/shards" / next(iter(whole)), how)
+        assert "1 damaged shards were restored" in add(source, root).notes[-1]
+        assert shards_of(root) == whole

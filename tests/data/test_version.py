@@ -1,7 +1,10 @@
 """Fingerprints, and references to versions."""
 
+import hashlib
+import json
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +14,32 @@ from holdfast.core.refs import parse_ref
 from holdfast.data import Version, fingerprint, ingest, list_datasets, open_version, versions_of
 from holdfast.testing.toys import write_texts
 
-texts = st.text(max_size=3)
+text = pyarrow.string()
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
 rows = st.lists(
-    st.tuples(texts, st.lists(texts, max_size=3), texts, st.sampled_from(["train", "test"])), max_size=6
+    st.tuples(
+        st.text("0123456789abcdef", max_size=3),
+        st.lists(texts, max_size=3),
+        texts,
+        st.sampled_from(["train", "test"]),
+    ),
+    max_size=6,
 )
 
 
 def of(found: list[tuple[str, list[str], str, str]]) -> str:
-    return fingerprint(*([row[part] for row in found] for part in range(4)))
+    kinds = {"digest": text, "labels": pyarrow.list_(text), "group": text, "split": text}
+    columns = zip(*found, strict=True) if found else [()] * 4
+    return fingerprint(
+        pyarrow.table({n: pyarrow.array(c, kinds[n]) for n, c in zip(kinds, columns, strict=True)})
+    )
+
+
+@given(rows)
+def test_a_fingerprint_is_the_digest_of_sorted_lines_of_json(found) -> None:  # type: ignore[no-untyped-def]
+    lines = sorted(json.dumps([digest, sorted(words), group, split]) for digest, words, group, split in found)
+
+    assert of(found) == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @given(rows, st.randoms(use_true_random=False))
@@ -120,7 +141,7 @@ def test_a_damaged_sample_is_never_given_out(root: Path, how: str, why: str) -> 
     for part in ("hills@1", str(version.names[0]), shard.name):
         assert part in caught.value.message
     assert caught.value.hint == (
-        "the shard is damaged; run `holdfast data add SOURCE --name hills` again to restore it"
+        "the shard is damaged; run `holdfast data add SOURCE --name hills --verify` again to restore it"
     )
 
 

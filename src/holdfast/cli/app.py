@@ -50,6 +50,7 @@ def up(
     text: opt.Text = None,
     file: opt.File = None,
     split: opt.Split = None,
+    time: opt.Time = None,
     ignore: opt.Ignore = None,
     test: opt.TestShare = 0.2,
     valid: opt.ValidShare = 0.1,
@@ -66,7 +67,7 @@ def up(
     from holdfast.workflows.up import up as go_up
 
     workspace = find_workspace(home)
-    options = _source_options(label, group, text, file, split, ignore, test, valid)
+    options = _source_options(label, group, text, file, split, time, ignore, test, valid)
     result = go_up(
         source,
         workspace,
@@ -177,20 +178,25 @@ def data_add(
     text: opt.Text = None,
     file: opt.File = None,
     split: opt.Split = None,
+    time: opt.Time = None,
     ignore: opt.Ignore = None,
     test: opt.TestShare = 0.2,
     valid: opt.ValidShare = 0.1,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read everything again, and check every stored byte.")
+    ] = False,
     home: opt.Home = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Take SOURCE in as a version of a dataset.
+    """Take SOURCE in as a version of a dataset. Files that have not changed are not read again.
 
     Example: holdfast data add ./birds --group recording_id
     """
     from holdfast.workflows.datasets import data_add as add
 
-    options = _source_options(label, group, text, file, split, ignore, test, valid)
-    show(add(source, find_workspace(home), name=name, options=options), as_json, report.version)
+    options = _source_options(label, group, text, file, split, time, ignore, test, valid)
+    added = add(source, find_workspace(home), name=name, options=options, verify=verify)
+    show(added, as_json, report.version)
 
 
 @data_app.command("list")
@@ -314,6 +320,7 @@ def _source_options(
     text: str | None,
     file: str | None,
     split: str | None,
+    time: str | None,
     ignore: list[str] | None,
     test: float,
     valid: float,
@@ -327,6 +334,7 @@ def _source_options(
         text=text,
         file=file,
         split=split,
+        time=time,
         ignore=tuple(ignore or ()),
         test_share=test,
         valid_share=valid,

@@ -25,6 +25,7 @@ Group = Annotated[str | None, typer.Option("--group", help="The column whose val
 Text = Annotated[str | None, typer.Option("--text", help="The column that holds the text.")]
 File = Annotated[str | None, typer.Option("--file", help="The column that holds file names.")]
 Split = Annotated[str | None, typer.Option("--split", help="The column that holds train, valid or test.")]
+Time = Annotated[str | None, typer.Option("--time", help="The column of dates or numbers: the newest test.")]
 Ignore = Annotated[
     list[str] | None, typer.Option("--ignore", help="A file or column to leave out; may be given again.")
 ]

@@ -7,11 +7,12 @@ Modality = Literal["image", "text", "audio"]
 Task = Literal["single", "multi"]
 """One label a sample, or any number of them."""
 
-_SUFFIXES: dict[Modality, tuple[str, ...]] = {
+SUFFIXES: dict[Modality, tuple[str, ...]] = {
     "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     "audio": (".wav", ".flac", ".ogg", ".oga", ".mp3"),
     "text": (".txt", ".md"),
 }
+"""In lower case, with their dots."""
 
 
 def modality_of(name: str) -> Modality | None:
@@ -21,7 +22,7 @@ def modality_of(name: str) -> Modality | None:
     'audio'
     """
     suffix = PurePath(name).suffix.lower()
-    for modality, suffixes in _SUFFIXES.items():
+    for modality, suffixes in SUFFIXES.items():
         if suffix in suffixes:
             return modality
     return None

@@ -2,13 +2,14 @@
 
 from holdfast.data.check import check
 from holdfast.data.finding import LEVELS, Finding
-from holdfast.data.ingest import Probe, ingest
+from holdfast.data.fingerprint import fingerprint
+from holdfast.data.ingest import ingest
+from holdfast.data.look import Probe
 from holdfast.data.plan import SPLITS, Quarantined, SourceOptions
 from holdfast.data.version import (
     Version,
     VersionInfo,
     find_version,
-    fingerprint,
     list_datasets,
     open_version,
     read_info,

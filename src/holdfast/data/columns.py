@@ -74,10 +74,11 @@ def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
     taken.add(split)
     groups = [column for column in _known(free, _GROUPS) if len(set(table.columns[column])) > 1]
     group = options.group or _only(groups, table, "group", "--group")
-    taken.add(group)
+    taken |= {group, options.time}
     rest = [column for column in free if column not in taken]
     labels, task = _label_columns(table, options, rest, notes)
-    meta = tuple(column for column in rest if column not in labels)
+    said = {*labels, *taken} - {options.time}
+    meta = tuple(column for column in free if column not in said)
     if group is None:
         notes += _group_hints(table, meta)
     return Roles(file, text, labels, task, group, split, meta, tuple(notes))
@@ -113,7 +114,7 @@ def looks_like_group(column: str, values: Sequence[str]) -> bool:
 
 
 def _check_options(table: Table, options: SourceOptions) -> None:
-    named = {"file": options.file, "text": options.text, "split": options.split, "group": options.group}
+    named = {option: getattr(options, option) for option in ("file", "text", "split", "group", "time")}
     for option, column in named.items():
         if column is not None and column not in table.columns:
             raise _no_column(table, option, column)

@@ -4,24 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
+import pyarrow
+import pyarrow.compute as pc
+
 from holdfast.core.errors import DataError
-from holdfast.core.media import Modality, modality_of
+from holdfast.core.media import SUFFIXES, Modality
 from holdfast.core.refs import did_you_mean
-from holdfast.data.columns import Roles, file_columns, find_roles, is_yes
+from holdfast.data.columns import file_columns, find_roles
+from holdfast.data.listing import Listing, list_names
 from holdfast.data.lookup import Lookup
-from holdfast.data.plan import (
-    Plan,
-    Quarantined,
-    Row,
-    SourceOptions,
-    normal,
-    reasons,
-    some,
-    split_name,
-    telling,
-)
+from holdfast.data.plan import Plan, Quarantined, SourceOptions, normal, reasons, some, split_name, telling
+from holdfast.data.rows import table_rows
 from holdfast.data.source import MAX_TABLE_BYTES, Source, is_ignored, is_litter
-from holdfast.data.tables import Table, is_table, read_table
+from holdfast.data.tables import TABLES, Table, read_table
 
 
 def plan_source(source: Source, options: SourceOptions) -> Plan:
@@ -66,16 +62,17 @@ def _refuse_idle_patterns(tables: list[Table], source: Source, patterns: Sequenc
 
 
 def _tables(source: Source) -> list[Table]:
-    names = [source.table] if source.table else [name for name in source.names if is_table(name)]
+    names = [source.table] if source.table else _table_names(source.listing)
     return [read_table(name, source.read(name, limit=MAX_TABLE_BYTES)) for name in names]
 
 
 def _is_for_table(tables: list[Table], source: Source, options: SourceOptions) -> bool:
     """Whether a table beside files, or alone, says what the samples are; else the folders do."""
-    told = (options.label, options.group, options.file, options.text, options.split)
+    told = (options.label, options.group, options.file, options.text, options.split, options.time)
     lookup = Lookup(lambda: source.names)
     files = [t for t in tables if file_columns(t, list(t.columns), lookup)]
-    classes = set(_read_folders([name for name in source.names if _medium(name)])[1].values()) - {""}
+    media = source.listing.where(_are_media(source.listing))
+    classes = set(read_folders(media)[1]) - {""}
     return bool(files) or len(classes) < 2 or any(option is not None for option in told)
 
 
@@ -85,20 +82,29 @@ def _plan_table(tables: list[Table], source: Source, options: SourceOptions) -> 
     broken = [Quarantined(where, "", reason) for where, reason in table.broken]
     with telling(broken):
         roles = find_roles(table, options, lookup)
-    rows, quarantined = _table_rows(table, roles, lookup, splits)
+    rows, quarantined = table_rows(table, roles, lookup, splits)
     quarantined += broken
-    if not rows:
+    if not len(rows):
         raise DataError(f"no row of {table.name} can be used: {reasons(quarantined)}; {table.describe()}")
     modality: Modality = "text"
     notes = list(roles.notes)
     if roles.file:
+        rows = _with_stamps(rows, source.listing)
         with telling(quarantined):
-            modality = _one_modality([row.file or "" for row in rows])
-        notes += _unlisted(source, rows, table.name)
-    elif source.table is None and (media := [name for name in source.names if _medium(name)]):
-        notes.append(f"{len(media):,} files beside {table.name} are not used; its column {roles.text!r} is")
-    labels = roles.labels if roles.task == "multi" else {label for row in rows for label in row.labels}
-    return Plan(modality, roles.task, tuple(sorted(map(normal, labels))), rows, quarantined, notes)
+            modality = _one_modality(list_names((name, 0) for name in rows.column("name").to_pylist()))
+        notes += _unlisted(source.listing, rows, modality, table.name)
+    elif source.table is None and (media := int(_are_media(source.listing).sum())):
+        notes.append(f"{media:,} files beside {table.name} are not used; its column {roles.text!r} is")
+    used = roles.labels if roles.task == "multi" else pc.unique(pc.list_flatten(rows["labels"])).to_pylist()
+    return Plan(modality, roles.task, tuple(sorted(map(normal, used))), rows, quarantined, notes)
+
+
+def _with_stamps(rows: pyarrow.Table, listing: Listing) -> pyarrow.Table:
+    """The rows with what the file system says of their files."""
+    places = pc.index_in(rows.column("name"), listing.names).to_numpy()
+    for name in ("size", "changed", "inode"):
+        rows = rows.append_column(name, pyarrow.array(getattr(listing, name)[places]))
+    return rows
 
 
 def _one_table(tables: list[Table]) -> tuple[Table, list[str]]:
@@ -120,97 +126,62 @@ def _one_table(tables: list[Table]) -> tuple[Table, list[str]]:
     )
 
 
-def _table_rows(
-    table: Table, roles: Roles, lookup: Lookup, splits: list[str]
-) -> tuple[list[Row], list[Quarantined]]:
-    rows, quarantined = [], []
-    columns = table.columns
-    ids = _row_names(table)
-    for index in range(len(table)):
-        name, file, problem = ids[index], None, ""
-        if roles.file:
-            name = columns[roles.file][index].strip() or name
-            file, problem = lookup.find(name, table.name)
-            name = file or name
-        text = columns[roles.text][index] if roles.text else None
-        if text is not None and not text.strip():
-            problem = "empty text"
-        split_text = columns[roles.split][index].strip() if roles.split else splits[index]
-        if split_text and not split_name(split_text):
-            problem = problem or f"{split_text!r} is not a split"
-        labels, unlabelled = _row_labels(table, roles, index)
-        if problem or unlabelled:
-            quarantined.append(Quarantined(name, "", problem or unlabelled))
-            continue
-        group = normal(columns[roles.group][index].strip()) if roles.group else ""
-        meta = {column: columns[column][index] for column in roles.meta}
-        rows.append(Row(name, labels, file, text, group, split_name(split_text) or "", meta))
-    return rows, quarantined
-
-
-def _row_labels(table: Table, roles: Roles, index: int) -> tuple[tuple[str, ...], str]:
-    """The labels of a row, or why it has none."""
-    if roles.task == "single":
-        label = normal(table.columns[roles.labels[0]][index].strip())
-        return ((label,), "") if label else ((), "no label")
-    present = []
-    for column in roles.labels:
-        answer = is_yes(table.columns[column][index])
-        if answer is None:
-            return (), f"no value for {column!r}"
-        if answer:
-            present.append(normal(column))
-    return tuple(sorted(present)), ""
-
-
-def _row_names(table: Table) -> list[str]:
-    """Values of a column called id if they differ, else the numbers of the rows."""
-    for column, values in table.columns.items():
-        if column.casefold() in ("id", "uid", "key") and len(set(values)) == len(values) and all(values):
-            return [f"{table.name}#{value}" for value in values]
-    return [f"{table.name} row {number}" for number in range(1, len(table) + 1)]
-
-
-def _unlisted(source: Source, rows: Sequence[Row], table: str) -> list[str]:
-    listed = {row.file for row in rows}
-    media = modality_of(rows[0].file or "")
-    extra = [name for name in source.names if modality_of(name) == media and name not in listed]
-    if not extra:
+def _unlisted(listing: Listing, rows: pyarrow.Table, modality: Modality, table: str) -> list[str]:
+    named = pc.is_in(listing.names, rows.column("name").combine_chunks()).to_numpy(zero_copy_only=False)
+    extra = listing.where(listing.of(modality) & ~named)
+    if not len(extra):
         return []
-    return [f"{len(extra):,} files are not used, because no good row of {table} names them: {some(extra)}"]
+    return [f"{len(extra):,} files are not used, because no good row of {table} names them: {_shown(extra)}"]
 
 
 def _plan_folders(source: Source, options: SourceOptions) -> Plan:
-    media = [name for name in source.names if _medium(name)]
-    if not media:
+    media = source.listing.where(_are_media(source.listing))
+    if not len(media):
         raise _nothing_found(source)
     _refuse_columns(options)
     modality = _one_modality(media)
-    notes = _left_out(source, media)
-    split_of, class_of = _read_folders(media)
-    notes += _nested(class_of)
-    rows, quarantined = [], []
-    for name in media:
-        if class_of[name]:
-            rows.append(Row(name, (normal(class_of[name]),), name, split=split_of[name]))
-        else:
-            quarantined.append(Quarantined(name, "", "lies in no folder of a class"))
-    if not rows and (only := _only_class(media)):
-        raise DataError(
+    notes = _left_out(source)
+    split_of, class_of = read_folders(media)
+    notes += _nested(media, class_of)
+    has_class = np.array([bool(label) for label in class_of])[media.folder]
+    if not has_class.any():
+        raise _no_class(media, modality)
+    loose = media.where(~has_class).names.to_pylist()
+    quarantined = [Quarantined(name, "", "lies in no folder of a class") for name in loose]
+    good = media.where(has_class)
+    folder = pyarrow.array(good.folder)
+    labels = pyarrow.array([normal(label) for label in class_of], pyarrow.string())
+    rows = pyarrow.table(
+        {
+            "name": good.names,
+            "labels": pyarrow.ListArray.from_arrays(
+                pyarrow.array(np.arange(len(good) + 1, dtype=np.int32)), labels.take(folder)
+            ),
+            "group": pyarrow.repeat("", len(good)),
+            "split": pyarrow.array(split_of, pyarrow.string()).take(folder),
+            "size": good.size,
+            "changed": good.changed,
+            "inode": good.inode,
+        }
+    )
+    used = sorted({normal(class_of[place]) for place in np.unique(good.folder)})
+    return Plan(modality, "single", tuple(used), rows, quarantined, notes)
+
+
+def _no_class(media: Listing, modality: Modality) -> DataError:
+    if only := _only_class(media):
+        return DataError(
             f"there is only one class, {only!r}; a classifier needs two",
             hint="put a folder per class side by side, or add a table with the columns file and label",
         )
-    if not rows:
-        raise DataError(
-            f"{len(media):,} {modality} files lie in no folder of a class: {some(media)}",
-            hint="make a folder per class, or add a table with the columns file and label beside them",
-        )
-    labels = tuple(sorted({row.labels[0] for row in rows}))
-    return Plan(modality, "single", labels, rows, quarantined, notes)
+    return DataError(
+        f"{len(media):,} {modality} files lie in no folder of a class: {_shown(media)}",
+        hint="make a folder per class, or add a table with the columns file and label beside them",
+    )
 
 
 def _refuse_columns(options: SourceOptions) -> None:
-    columns = {"label": options.label, "group": options.group, "file": options.file, "split": options.split}
+    columns = {option: getattr(options, option) for option in ("label", "group", "file", "split", "time")}
     told = [f"--{option} {column}" for option, column in columns.items() if column]
     if told:
         raise DataError(
@@ -219,11 +190,16 @@ def _refuse_columns(options: SourceOptions) -> None:
         )
 
 
-def _read_folders(media: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The split and the class of each file, either empty if its folders do not say it."""
+def read_folders(media: Listing) -> tuple[list[str], list[str]]:
+    """The split and the class that each folder of a listing speaks of, either empty if it does not say it."""
+    used = np.bincount(media.folder, minlength=len(media.folders))
     depth = _shared_depth(media)
-    folders = {name: name.split("/")[depth:-1] for name in media}
-    tops = Counter(parts[0] for parts in folders.values() if parts)
+    pairs = list(zip(media.folders, used.tolist(), strict=True))
+    folders = [_parts(folder)[depth:] if count else [] for folder, count in pairs]
+    tops: Counter[str] = Counter()
+    for parts, (_, count) in zip(folders, pairs, strict=True):
+        if parts:
+            tops[parts[0]] += count
     splits, others = [top for top in tops if split_name(top)], [top for top in tops if not split_name(top)]
     if len(splits) > 1 and others:
         raise DataError(
@@ -233,83 +209,105 @@ def _read_folders(media: list[str]) -> tuple[dict[str, str], dict[str, str]]:
         )
     if len(splits) > 1:  # train/cat/1.jpg
         split_at, class_at = 0, 1
-    elif _are_splits({parts[1] for parts in folders.values() if len(parts) > 1}):  # cat/train/1.jpg
+    elif _are_splits({parts[1] for parts in folders if len(parts) > 1}):  # cat/train/1.jpg
         split_at, class_at = 1, 0
     else:
         split_at, class_at = -1, 0
 
-    def part(name: str, place: int) -> str:
-        return folders[name][place] if 0 <= place < len(folders[name]) else ""
+    def part(folder: list[str], place: int) -> str:
+        return folder[place] if 0 <= place < len(folder) else ""
 
-    split_of = {name: split_name(part(name, split_at)) or "" for name in media}
-    return split_of, {name: part(name, class_at) for name in media}
+    return [split_name(part(folder, split_at)) or "" for folder in folders], [
+        part(folder, class_at) for folder in folders
+    ]
 
 
-def _nested(class_of: dict[str, str]) -> list[str]:
+def _nested(media: Listing, class_of: list[str]) -> list[str]:
     """What to say where classes hold folders of their own: perhaps those are meant."""
-    deep = [name for name, label in class_of.items() if label and name.split("/")[-2] != label]
-    deep = [name for name in deep if not split_name(name.split("/")[-2])]
-    if not deep:
+    ends = [_parts(folder)[-1:] for folder in media.folders]
+    deep = [bool(c and e and e[0] != c and not split_name(e[0])) for c, e in zip(class_of, ends, strict=True)]
+    inner = media.where(np.array(deep, bool)[media.folder])
+    if not len(inner):
         return []
-    return [f"{len(deep):,} files lie in folders within a class folder and count for the class: {some(deep)}"]
+    return [
+        f"{len(inner):,} files lie in folders within a class folder and count for the class: {_shown(inner)}"
+    ]
 
 
 def _are_splits(names: set[str]) -> bool:
     return len(names) > 1 and all(split_name(name) for name in names)
 
 
-def _shared_depth(media: list[str]) -> int:
+def _shared_depth(media: Listing) -> int:
     """How many folders all files share, as in an archive of one folder: they say nothing."""
-    folders = [parts for name in media if (parts := name.split("/")[:-1])]
+    folders = [parts for place in np.unique(media.folder) if (parts := _parts(media.folders[place]))]
     depth = 0
     while folders and all(len(parts) > depth and parts[depth] == folders[0][depth] for parts in folders):
         depth += 1
     return depth
 
 
-def _only_class(media: list[str]) -> str:
+def _only_class(media: Listing) -> str:
     """The one folder that files lie in, if it could be a class; else empty."""
     depth = _shared_depth(media)
-    only = (
-        next((name.split("/")[depth - 1] for name in media if name.count("/") >= depth), "") if depth else ""
-    )
+    if not depth:
+        return ""
+    only = next(part for folder in media.folders if len(part := _parts(folder)) >= depth)[depth - 1]
     return "" if split_name(only) else only
 
 
-def _one_modality(names: Sequence[str]) -> Modality:
-    counts = Counter(modality_of(name) for name in names)
-    found = [(modality, count) for modality, count in counts.most_common() if modality]
+def _parts(folder: str) -> list[str]:
+    return folder.split("/") if folder else []
+
+
+def _one_modality(files: Listing) -> Modality:
+    counts = {modality: int(files.of(modality).sum()) for modality in SUFFIXES}
+    found = sorted((m for m in counts if counts[m]), key=lambda modality: -counts[modality])
     if not found:
-        raise DataError(f"no file is a picture, a sound or a text: {some(names)}")
+        raise DataError(f"no file is a picture, a sound or a text: {_shown(files)}")
     if len(found) > 1:
-        kinds = {modality: sorted({PurePosixPath(n).suffix for n in names if modality_of(n) == modality})
-                 for modality, _ in found}  # fmt: skip
-        seen = ", ".join(
-            f"{count:,} {modality} files ({', '.join(kinds[modality])})" for modality, count in found
-        )
+        kinds = {m: sorted(s for s in SUFFIXES[m] if files.ends_with(s).any()) for m in found}
+        seen = ", ".join(f"{counts[m]:,} {m} files ({', '.join(kinds[m])})" for m in found)
         raise DataError(
             f"there are files of several kinds: {seen}",
-            hint=f"leave out all but one: --ignore '*{kinds[found[-1][0]][0]}'",
+            hint=f"leave out all but one: --ignore '*{kinds[found[-1]][0]}'",
         )
-    return found[0][0]
+    return found[0]
 
 
-def _medium(name: str) -> bool:
-    """Whether a file may be a sample; a lone text at the top is more likely a note about the data."""
-    modality = modality_of(name)
-    return modality is not None and not (modality == "text" and "/" not in name)
+def _are_media(listing: Listing) -> np.ndarray:
+    """Which files may be samples; a lone text at the top is more likely a note about the data."""
+    inside = np.array([bool(folder) for folder in listing.folders], bool)
+    inside = inside[listing.folder] if len(listing) else np.zeros(0, bool)
+    return np.asarray(listing.of("image") | listing.of("audio") | (listing.of("text") & inside))
 
 
-def _left_out(source: Source, media: list[str]) -> list[str]:
-    used = set(media)
-    tables = [name for name in source.names if is_table(name)]
-    other = [name for name in source.names if name not in used and not is_table(name)]
+def _table_names(listing: Listing) -> list[str]:
+    names: list[str] = listing.where(_are_tables(listing)).names.to_pylist()
+    return names
+
+
+def _are_tables(listing: Listing) -> np.ndarray:
+    chosen = np.zeros(len(listing), bool)
+    for suffix in TABLES:
+        chosen |= listing.ends_with(suffix)
+    return chosen
+
+
+def _shown(listing: Listing) -> str:
+    return some(listing.names[:5].to_pylist(), total=len(listing))
+
+
+def _left_out(source: Source) -> list[str]:
+    listing = source.listing
+    are_tables = _are_tables(listing)
+    tables, other = listing.where(are_tables), listing.where(~are_tables & ~_are_media(listing))
     notes = []
-    if tables:
-        notes.append(f"no column of {some(tables)} names the files, so their folders are the labels")
-    if other:
+    if len(tables):
+        notes.append(f"no column of {_shown(tables)} names the files, so their folders are the labels")
+    if len(other):
         notes.append(
-            f"{len(other):,} files are no pictures, sounds or texts and were left out: {some(other)}"
+            f"{len(other):,} files are no pictures, sounds or texts and were left out: {_shown(other)}"
         )
     if source.left_out:
         notes.append(f"{source.left_out:,} hidden or ignored files were left out")

@@ -2,14 +2,18 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import pyarrow
 
 from holdfast.core.errors import DataError
 from holdfast.core.media import Modality, Task
 
 SPLITS = ("train", "valid", "test")
+META = "meta."
+"""Columns of the source that are neither label, group nor split are kept under this prefix."""
 
 _SPLIT_NAMES = {
     "train": "train",
@@ -37,6 +41,8 @@ class SourceOptions:
     """The column that names the files."""
     split: str | None = None
     """The column that says train, valid or test."""
+    time: str | None = None
+    """The column that says when a sample was made: the newest are held out. It stays metadata."""
     ignore: tuple[str, ...] = ()
     """Patterns of files (`*.md`, `old/`) and names of columns that do not count."""
     test_share: float = 0.2
@@ -45,22 +51,6 @@ class SourceOptions:
     """Share of the samples for validation, where the source gives none."""
     seed: int = 0
     """Another seed cuts other splits."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One sample of a source: the file or the text that holds it, and what is said about it."""
-
-    name: str
-    labels: tuple[str, ...]
-    file: str | None = None
-    """Name of the file within the source; None where `text` holds the sample."""
-    text: str | None = None
-    group: str = ""
-    """Empty where the source knows no groups."""
-    split: str = ""
-    """`train`, `valid`, `test`, or empty where the source does not say."""
-    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,10 +71,18 @@ class Plan:
     task: Task
     labels: tuple[str, ...]
     """All labels, sorted; for many labels also those that no sample has."""
-    rows: Sequence[Row]
+    rows: pyarrow.Table
+    """One row a sample: `name`, `labels` (a list), `group` (empty where the source knows none), `split`
+    (empty where the source does not say). Either `text`, or the file's `size`, `changed` and `inode`. Other
+    columns of the source follow, under META."""
     quarantined: Sequence[Quarantined] = ()
     notes: Sequence[str] = ()
     """What the user should hear."""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether names are those of files; else the texts are in the rows."""
+        return "text" not in self.rows.column_names
 
 
 @contextmanager
@@ -124,11 +122,12 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def some(values: Sequence[str], *, most: int = 5, width: int = 40) -> str:
-    """A few values, to show in a message.
+def some(values: Sequence[str], *, most: int = 5, width: int = 40, total: int | None = None) -> str:
+    """A few values, to show in a message; `total` of them where these are only the first.
 
     >>> some(["a", "b", "c"], most=2)
     "'a', 'b', … (3 in all)"
     """
     shown = ", ".join(repr(v if len(v) <= width else v[:width] + "…") for v in map(storable, values[:most]))
-    return shown if len(values) <= most else f"{shown}, … ({len(values):,} in all)"
+    total = total or len(values)
+    return shown if total <= most else f"{shown}, … ({total:,} in all)"

@@ -1,57 +1,152 @@
 """The rows of a version as Parquet holds them, and what earlier versions say."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow
+import pyarrow.compute as pc
+from pyarrow import parquet
 
-from holdfast.data.plan import Quarantined, Row, storable
-from holdfast.data.shards import Place, read_places
+from holdfast.core.files import digest_file
+from holdfast.data.look import Seen
+from holdfast.data.plan import META, SPLITS, Plan, Quarantined, storable
+from holdfast.data.shards import END_BYTES, Places, is_whole, padding, read_places
 from holdfast.data.splits import Earlier, find_twins
-from holdfast.data.version import COLUMNS, META
+from holdfast.data.units import codes, ranks, texts
+from holdfast.data.version import COLUMNS, SAMPLES, version_folder, versions_of
 
-Fact = int | float | str
+_PLACE = ("digest", "shard", "offset", "length")
 
 
-@dataclass(frozen=True)
-class Found:
-    """A row whose bytes are good."""
+class Store:
+    """What is stored of a dataset already, in columns.
 
-    row: Row
-    digest: str
-    facts: Mapping[str, Fact]
+    Args:
+        root: the folder of all datasets.
+        name: of the dataset, which need not be there.
+    """
 
-    @property
-    def group(self) -> str:
-        """Where the source knows no group, exact copies are one."""
-        return self.row.group or self.digest
+    def __init__(self, root: Path, name: str) -> None:
+        self.root, self.name = root, name
+        self.shards = root / name / "shards"
+        self.versions = versions_of(root, name)
+        columns = [*_PLACE, "group", "split"]
+        self._tables = [
+            parquet.read_table(
+                version_folder(root, name, number) / SAMPLES,
+                columns=columns,
+                read_dictionary=["shard", "split"],
+            )
+            for number in self.versions
+        ]
+
+    def splits(self) -> Earlier:
+        """The splits that samples and groups have."""
+        return earlier_splits(self._tables)
+
+    def damaged(self, wanted: pyarrow.Array, *, verify: bool) -> set[str]:
+        """Shards that hold one of these digests and are missing or cut short or, if verified, differ."""
+        found: dict[str, int] = {}
+        for table in self._tables:
+            held = table.filter(pc.is_in(table.column("digest"), wanted))
+            for shard in pc.unique(held.column("shard")).to_pylist():
+                found.setdefault(shard, 0)
+            ends = table.select(["shard"]).append_column("end", pc.add(table["offset"], table["length"]))
+            for row in ends.group_by("shard").aggregate([("end", "max")]).to_pylist():
+                if row["shard"] in found:
+                    found[row["shard"]] = max(found[row["shard"]], row["end_max"])
+        return {name for name, end in found.items() if not self._is_good(name, end, verify=verify)}
+
+    def _is_good(self, name: str, end: int, *, verify: bool) -> bool:
+        path = self.shards / f"{name}.tar"
+        if verify:
+            return is_whole(path)
+        try:
+            return path.stat().st_size >= end + padding(end) + END_BYTES
+        except OSError:
+            return False
+
+    def places(self, *, without: Collection[str]) -> pyarrow.Table:
+        """Where bytes lie already, one row a digest: in versions' shards, and in whole shards of killed runs.
+
+        Args:
+            without: shards that do not count.
+        """
+        tables = [table.select(_PLACE) for table in self._tables]
+        named = self._named()
+        for path in sorted(self.shards.glob("*.tar")):
+            if path.stem not in named and digest_file(path) == path.stem:
+                tables.append(read_places(path))
+        if not tables:
+            return read_places(None)
+        known = pyarrow.concat_tables([_plain(table) for table in tables])
+        known = known.filter(
+            pc.invert(pc.is_in(known.column("shard"), pyarrow.array(sorted(without), pyarrow.string())))
+        )
+        return _first_of_each(known, "digest")
+
+    def drop_unused(self, used: Iterable[str]) -> None:
+        """Remove the shards of killed runs, which no version speaks of."""
+        named = self._named() | set(used)
+        for path in self.shards.glob("*.tar"):
+            if path.stem not in named:
+                path.unlink(missing_ok=True)
+
+    def members(self, shard: str) -> list[dict[str, Any]]:
+        """The digest, offset, length and names of what lies in a shard, as it lies there."""
+        found: dict[str, dict[str, Any]] = {}
+        for number in self.versions:
+            path = version_folder(self.root, self.name, number) / SAMPLES
+            rows = parquet.read_table(
+                path, columns=[*_PLACE, "name"], filters=[("shard", "=", shard)]
+            ).to_pylist()
+            for row in rows:
+                entry = found.setdefault(row["digest"], {**row, "names": []})
+                entry["names"].append(row["name"])
+        return sorted(found.values(), key=lambda row: row["offset"])
+
+    def whole_table(self, number: int) -> pyarrow.Table:
+        """All columns of a version."""
+        return parquet.read_table(version_folder(self.root, self.name, number) / SAMPLES)
+
+    def _named(self) -> set[str]:
+        return {name for table in self._tables for name in pc.unique(table.column("shard")).to_pylist()}
+
+
+def earlier_splits(tables: Iterable[pyarrow.Table]) -> Earlier:
+    """The splits that samples and groups have; of versions, or rows, that differ the last counts."""
+    newest_first = list(tables)[::-1]
+    return Earlier(_latest(newest_first, "digest"), _latest(newest_first, "group"))
 
 
 def samples_table(
-    found: Sequence[Found], splits: Sequence[str], places: Mapping[str, Place]
+    plan: Plan, seen: Seen, splits: np.ndarray, groups: pyarrow.Array, places: pyarrow.Table
 ) -> pyarrow.Table:
-    """One row a sample. Types do not depend on the values, so that equal content gives equal tables."""
-    digests = [item.digest for item in found]
-    at = [places[digest] for digest in digests]
-    text, whole = pyarrow.string(), pyarrow.int64()
+    """One row a sample. Types do not depend on the values, so that equal content gives equal tables.
+
+    Args:
+        plan: what the source says.
+        seen: what was found out, in the order of the rows to come.
+        splits: of each row, indices into SPLITS.
+        groups: of each row.
+        places: has each digest with its shard, offset and length.
+    """
+    rows = plan.rows.take(pyarrow.array(seen.rows))
+    at = pc.index_in(seen.digests, places.column("digest").combine_chunks())
     columns = {
-        "digest": pyarrow.array(digests, text),
-        "name": pyarrow.array([storable(item.row.name) for item in found], text),
-        "labels": pyarrow.array([list(item.row.labels) for item in found], pyarrow.list_(text)),
-        "group": pyarrow.array([item.group for item in found], text),
-        "split": pyarrow.array(splits, text),
-        "twin": pyarrow.array(find_twins(digests, splits), pyarrow.bool_()),
-        "shard": pyarrow.array([place.shard for place in at], text),
-        "offset": pyarrow.array([place.offset for place in at], whole),
-        "length": pyarrow.array([place.length for place in at], whole),
+        "digest": seen.digests,
+        "name": rows.column("name"),
+        "labels": rows.column("labels"),
+        "group": groups,
+        "split": pyarrow.array(SPLITS, pyarrow.string()).take(pyarrow.array(splits)),
+        "twin": pyarrow.array(find_twins(seen.digests, splits)),
     }
-    for fact in sorted({key for item in found for key in item.facts} - set(COLUMNS)):
-        columns[fact] = _fact_column([item.facts.get(fact) for item in found])
-    for column in dict.fromkeys(key for item in found for key in item.row.meta):
-        values = [storable(item.row.meta.get(column, "")) for item in found]
-        columns[META + storable(column)] = pyarrow.array(values, text)
-    return pyarrow.table(columns)
+    columns |= {name: places.column(name).take(at) for name in ("shard", "offset", "length")}
+    columns |= {name: values for name, values in seen.facts.items() if name not in COLUMNS}
+    columns |= {name: rows.column(name) for name in rows.column_names if name.startswith(META)}
+    return pyarrow.table(columns).combine_chunks()
 
 
 def quarantine_table(quarantined: Sequence[Quarantined]) -> pyarrow.Table:
@@ -61,44 +156,37 @@ def quarantine_table(quarantined: Sequence[Quarantined]) -> pyarrow.Table:
     return pyarrow.table({column: pyarrow.array(values[column], pyarrow.string()) for column in columns})
 
 
-def earlier_splits(tables: Iterable[pyarrow.Table]) -> Earlier:
-    """The splits that samples and groups have; where versions differ, the later one counts."""
-    digests: dict[str, str] = {}
-    groups: dict[str, str] = {}
-    for table in tables:
-        split = table.column("split").to_pylist()
-        digests.update(zip(table.column("digest").to_pylist(), split, strict=True))
-        groups.update(zip(table.column("group").to_pylist(), split, strict=True))
-    return Earlier(digests, groups)
+def written_places(digests: pyarrow.Array, lengths: np.ndarray, written: Places) -> pyarrow.Table:
+    """The places of members that were just written."""
+    shards = pyarrow.array(written.shards, pyarrow.string()).take(pyarrow.array(written.shard))
+    return pyarrow.table(
+        {"digest": digests, "shard": shards, "offset": written.offsets, "length": lengths.astype(np.int64)}
+    )
 
 
-def earlier_places(tables: Iterable[pyarrow.Table]) -> Iterator[tuple[str, Place]]:
-    """Each digest with each place that earlier versions name for it."""
-    for table in tables:
-        rows = (table.column(name).to_pylist() for name in ("digest", "shard", "offset", "length"))
-        for digest, shard, offset, length in zip(*rows, strict=True):
-            yield digest, Place(shard, offset, length)
-
-
-def known_places(
-    tables: Iterable[pyarrow.Table], shards: Path, *, damaged: Collection[str] = ()
-) -> dict[str, Place]:
-    """Where bytes lie already: in the shards of earlier versions, and in whole shards of killed runs."""
-    known: dict[str, Place] = {}
-    named = set()
-    for digest, place in earlier_places(tables):
-        named.add(place.shard)
-        if place.shard not in damaged:
-            known.setdefault(digest, place)
-    for path in sorted(shards.glob("*.tar")):
-        if path.stem not in named:
-            for digest, place in read_places(path).items():
-                known.setdefault(digest, place)
+def _latest(newest_first: Sequence[pyarrow.Table], key: str) -> pyarrow.Table:
+    """The split of each key: the first table that has it counts, and within it the last row."""
+    known = pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in (key, "split")})
+    for whole in newest_first:
+        table = _plain(whole.select([key, "split"]))
+        if len(known):
+            table = table.filter(pc.invert(pc.is_in(table.column(key), known.column(key).combine_chunks())))
+        at = ranks(texts(table.column(key)))
+        last = np.zeros(int(at.max(initial=-1)) + 1, np.int64)
+        last[at] = np.arange(len(at))
+        fresh = table if len(last) == len(table) else table.take(pyarrow.array(last))
+        known = pyarrow.concat_tables([known, fresh])
     return known
 
 
-def _fact_column(values: Sequence[Fact | None]) -> pyarrow.Array:
-    kinds = {type(value) for value in values if value is not None}
-    if str in kinds:
-        return pyarrow.array([None if v is None else str(v) for v in values], pyarrow.string())
-    return pyarrow.array(values, pyarrow.float64() if float in kinds else pyarrow.int64())
+def _first_of_each(table: pyarrow.Table, key: str) -> pyarrow.Table:
+    _, first = np.unique(codes(texts(table.column(key))), return_index=True)
+    return table if len(first) == len(table) else table.take(pyarrow.array(np.sort(first)))
+
+
+def _plain(table: pyarrow.Table) -> pyarrow.Table:
+    """Without dictionaries."""
+    for index, field in enumerate(table.schema):
+        if pyarrow.types.is_dictionary(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pyarrow.string()))
+    return table

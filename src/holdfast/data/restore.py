@@ -1,68 +1,61 @@
 """Puts lost or damaged shards back, byte for byte, from a source that has their samples."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow
 
 from holdfast.core.files import digest_bytes
-from holdfast.data.records import earlier_places
-from holdfast.data.shards import Payload, Place, is_whole, plain_suffix, rewrite_shard
+from holdfast.data.records import Store
+from holdfast.data.shards import Members, plain_suffixes, rewrite_shard
 
 Read = Callable[[], bytes]
 
 
-def damaged_shards(tables: Collection[pyarrow.Table], shards: Path, wanted: Collection[str]) -> set[str]:
-    """Which shards that hold one of these digests are missing, or are not what their names say."""
-    named = {place.shard for digest, place in earlier_places(tables) if digest in wanted}
-    return {name for name in named if not is_whole(shards / f"{name}.tar")}
-
-
-def restore_shard(
-    name: str, tables: Collection[pyarrow.Table], shards: Path, source: Mapping[str, tuple[str, Read]]
-) -> bool:
+def restore_shard(name: str, store: Store, source: Mapping[str, tuple[str, Read]]) -> bool:
     """Write a damaged shard again, from the source and from what is still good in it; False if that fails.
 
     Args:
         name: of the shard.
-        tables: the samples of all versions; they say what lay where.
-        shards: the folder of shards.
+        store: says what lay where.
         source: the suffix of each digest's member in a shard, and how to read its bytes.
     """
-    members = {digest: place for digest, place in earlier_places(tables) if place.shard == name}
-    ordered = sorted(members, key=lambda digest: members[digest].offset)
-    remains = {digest: data for digest in ordered if digest not in source
-               if (data := _salvaged(shards, digest, members[digest])) is not None}  # fmt: skip
-    if len(remains) + sum(digest in source for digest in ordered) < len(ordered):
+    members = store.members(name)
+    path = store.shards / f"{name}.tar"
+    remains = {member["digest"]: data for member in members if member["digest"] not in source
+               if (data := _salvaged(path, member)) is not None}  # fmt: skip
+    if any(member["digest"] not in source and member["digest"] not in remains for member in members):
         return False
-    then = _earlier_suffixes(name, tables)
-    now = then | {digest: suffix for digest, (suffix, _) in source.items()}
+    digests = [member["digest"] for member in members]
+    then = {member["digest"]: _earlier_suffix(member["names"]) for member in members}
+    now = then | {digest: source[digest][0] for digest in digests if digest in source}
 
-    def payload(digest: str, suffix: str) -> Payload:
-        read = source[digest][1] if digest in source else lambda: remains[digest]
-        return Payload(digest, suffix, read)
+    def read(place: int) -> bytes:
+        digest = digests[place]
+        return source[digest][1]() if digest in source else remains[digest]
 
+    lengths = np.array([member["length"] for member in members], np.int64)
+    column = pyarrow.array(digests, pyarrow.string())
     return any(
-        rewrite_shard(shards, name, [payload(digest, suffixes[digest]) for digest in ordered])
+        rewrite_shard(
+            store.shards, name, Members(column, pyarrow.array([suffixes[d] for d in digests]), lengths, read)
+        )
         for suffixes in (now, then)
     )
 
 
-def _salvaged(shards: Path, digest: str, place: Place) -> bytes | None:
-    with suppress(OSError), (shards / f"{place.shard}.tar").open("rb") as file:
-        file.seek(place.offset)
-        data = file.read(place.length)
-        return data if digest_bytes(data) == digest else None  # no use to write the rest then
+def _salvaged(path: Path, member: Mapping[str, Any]) -> bytes | None:
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(member["offset"])
+        data = file.read(member["length"])
+        return data if digest_bytes(data) == member["digest"] else None  # no use to write the rest then
     return None
 
 
-def _earlier_suffixes(name: str, tables: Collection[pyarrow.Table]) -> dict[str, str]:
-    """The suffixes of a shard's members, as the names of its samples tell."""
-    suffixes: dict[str, str] = {}
-    for table in tables:
-        columns = (table.column(column).to_pylist() for column in ("digest", "name", "shard"))
-        rows = [(digest, file) for digest, file, shard in zip(*columns, strict=True) if shard == name]
-        for digest, suffix in sorted((digest, plain_suffix(file)) for digest, file in rows):
-            suffixes.setdefault(digest, suffix)  # of copies, the first suffix was taken
-    return suffixes
+def _earlier_suffix(names: Sequence[str]) -> str:
+    """The suffix of a member, as the names of its samples tell: of copies, the first suffix was taken."""
+    suffixes: list[str] = plain_suffixes(pyarrow.array(names, pyarrow.string())).to_pylist()
+    return min(suffixes)

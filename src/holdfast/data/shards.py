@@ -2,72 +2,179 @@
 
 import hashlib
 import os
-import re
 import tarfile
+import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
+import numpy as np
+import pyarrow
+import pyarrow.compute as pc
+
+from holdfast.core.ahead import ahead
 from holdfast.core.files import ASIDE, digest_file, sync_folder
 
 TARGET_BYTES = 128 * 2**20
 """A shard is closed when it has grown to this."""
 _BLOCK = tarfile.BLOCKSIZE
-_PLAIN_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+END_BYTES = 2 * _BLOCK
+"""Of zeros, which end a tar."""
+_BATCH = 128
+_BATCH_BYTES = 4 * 2**20
+_THREADS = 3
+_PLAIN_SUFFIX = r"[^/](?P<suffix>\.[a-z0-9]{1,8})$"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a sample's bytes lie: in which shard, from which byte on, and how many."""
+class Members:
+    """Bytes to be stored, in columns, sorted by digest; read only when their turn comes.
 
-    shard: str
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True)
-class Payload:
-    """Bytes to be stored, read only when their turn comes."""
-
-    digest: str
-    suffix: str
-    """Of the member's name, with its dot, such as `.jpg`; may be empty."""
-    read: Callable[[], bytes]
-
-
-def plain_suffix(name: str) -> str:
-    """The suffix that a file's bytes have in a shard; empty if it is a strange one.
-
-    >>> plain_suffix("cats/1.JPG"), plain_suffix("t.csv row 3")
-    ('.jpg', '')
+    Attributes:
+        digests: in hexadecimal.
+        suffixes: of the members' names, with their dots, such as `.jpg`; may be empty.
+        lengths: bytes, int64.
+        read: gives the bytes of one, by its place here. Called from several threads.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if _PLAIN_SUFFIX.fullmatch(suffix) else ""
+
+    digests: pyarrow.Array
+    suffixes: pyarrow.Array
+    lengths: np.ndarray
+    read: Callable[[int], bytes]
 
 
-def write_shards(
-    folder: Path, payloads: Iterable[Payload], *, target_bytes: int = TARGET_BYTES
-) -> dict[str, Place]:
-    """Write payloads into shards, sorted by digest, and say where each lies.
+@dataclass(frozen=True)
+class Places:
+    """Where members lie, in columns.
+
+    Attributes:
+        shards: names.
+        shard: which of them each member is in, int32.
+        offsets: from which byte on, int64.
+    """
+
+    shards: list[str]
+    shard: np.ndarray
+    offsets: np.ndarray
+
+
+def plain_suffixes(names: pyarrow.Array) -> pyarrow.Array:
+    """The suffixes that files' bytes have in a shard, in lower case; empty where they are strange ones.
+
+    >>> plain_suffixes(pyarrow.array(["cats/1.JPG", "t.csv row 3"])).to_pylist()
+    ['.jpg', '']
+    """
+    found = pc.extract_regex(pc.utf8_lower(names), _PLAIN_SUFFIX)
+    return pc.fill_null(pc.struct_field(found, "suffix"), "")
+
+
+def write_shards(folder: Path, members: Members, *, target_bytes: int = TARGET_BYTES) -> Places:
+    """Write members into shards, and say where each lies.
 
     A shard appears under its name when it is whole and on disk. Any tar program reads it; its members are
     called by the samples' digests, as WebDataset wants them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = sorted(payloads, key=lambda payload: payload.digest)
-    places: dict[str, Place] = {}
+    sizes = _BLOCK + members.lengths + -members.lengths % _BLOCK
+    ends = np.cumsum(sizes)
+    offsets, shard = np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int32)
+    waiting: list[Future[str]] = []
     start = 0
-    while start < len(waiting):
-        with _open_shard(folder) as shard:
-            while start < len(waiting) and shard.size < target_bytes:
-                shard.add(waiting[start])
-                start += 1
-            shard.finish()
-            places.update(shard.publish())
-    return places
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while start < len(sizes):
+            first = ends[start] - sizes[start]
+            stop = min(int(np.searchsorted(ends - first, target_bytes)) + 1, len(sizes))
+            offsets[start:stop] = ends[start:stop] - sizes[start:stop] - first + _BLOCK
+            shard[start:stop] = len(waiting)
+            waiting.append(_write_shard(folder, members, range(start, stop), pool))
+            start = stop
+        return Places([future.result() for future in waiting], shard, offsets)
+
+
+def _write_shard(folder: Path, members: Members, places: range, pool: Executor) -> "Future[str]":
+    """Write one shard; its name comes when it is on disk, while the next one is being written."""
+    aside = folder / f"{ASIDE}{uuid.uuid4().hex}.tar"
+    batches = _batches(members.lengths, places)
+    digest = hashlib.sha256()
+    file = aside.open("wb", buffering=0)
+    try:
+        for block in ahead(pool, lambda batch: _block(members, batch), batches, most=_THREADS):
+            _write_all(file, block)
+            digest.update(block)
+        end = bytes(END_BYTES)
+        _write_all(file, end)
+        digest.update(end)
+    except BaseException:
+        file.close()
+        aside.unlink(missing_ok=True)
+        raise
+
+    def publish() -> str:
+        try:
+            os.fsync(file.fileno())
+            file.close()
+            aside.replace(folder / f"{digest.hexdigest()}.tar")
+            sync_folder(folder)
+        finally:
+            file.close()
+            aside.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    return pool.submit(publish)
+
+
+def _batches(lengths: np.ndarray, places: range) -> Iterator[range]:
+    """Runs of members, each of no more bytes than can well be held several times, or of one member."""
+    start, held = places.start, 0
+    for place in places:
+        held += int(lengths[place])
+        if place > start and (held > _BATCH_BYTES or place - start == _BATCH):
+            yield range(start, place)
+            start, held = place, int(lengths[place])
+    yield range(start, places.stop)
+
+
+def _block(members: Members, places: range) -> bytes:
+    """Headers and bytes of some members, as they lie in a tar."""
+    part = slice(places.start, places.stop)
+    names = pc.binary_join_element_wise(members.digests[part], members.suffixes[part], "").to_pylist()
+    heads = headers(names, members.lengths[part])
+    parts: list[bytes] = []
+    for head, place in zip(heads, places, strict=True):
+        data = members.read(place)
+        parts += (head, data, bytes(padding(len(data))))
+    return b"".join(parts)
+
+
+def headers(names: Sequence[str], lengths: np.ndarray) -> list[bytes]:
+    """The tar headers of files, as `tarfile` writes them in the USTAR format, but a hundred at once.
+
+    Args:
+        names: in ASCII, at most 100 characters.
+        lengths: bytes, below 8 GiB.
+    """
+    made = np.tile(_TEMPLATE, (len(names), 1))
+    made[:, :100] = np.array(names, "S100").view(np.uint8).reshape(-1, 100)
+    made[:, 124:135] = (
+        np.array([b"%011o" % length for length in lengths.tolist()], "S11").view(np.uint8).reshape(-1, 11)
+    )
+    sums = made.sum(axis=1, dtype=np.int64).tolist()
+    made[:, 148:156] = np.array([b"%06o\0 " % total for total in sums], "S8").view(np.uint8).reshape(-1, 8)
+    return [row.tobytes() for row in made]
+
+
+def _template() -> np.ndarray:
+    """A header without name and size, and with blanks for its sum, as the sum is taken."""
+    made = np.frombuffer(tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT), np.uint8).copy()
+    made[148:156] = ord(" ")
+    made[124:135] = 0
+    return made
+
+
+_TEMPLATE = _template()
 
 
 def is_whole(shard: Path) -> bool:
@@ -78,73 +185,43 @@ def is_whole(shard: Path) -> bool:
         return False
 
 
-def rewrite_shard(folder: Path, name: str, payloads: Iterable[Payload]) -> bool:
-    """Put a lost or damaged shard back under its name, from payloads in the order in which they lay.
+def rewrite_shard(folder: Path, name: str, members: Members) -> bool:
+    """Put a lost or damaged shard back under its name, from members in the order in which they lay.
 
-    False, with nothing changed, if these payloads do not give the very bytes that the shard had.
+    False, with nothing changed, if these do not give the very bytes that the shard had.
     """
-    with _open_shard(folder) as shard:
-        for payload in payloads:
-            shard.add(payload)
-        if shard.finish() != name:
+    with tempfile.TemporaryDirectory(prefix=ASIDE, dir=folder) as inner:
+        aside = Path(inner)
+        written = write_shards(aside, members, target_bytes=2**62)
+        if written.shards != [name]:
             return False
-        shard.publish()
+        (aside / f"{name}.tar").replace(folder / f"{name}.tar")
+        sync_folder(folder)
         return True
 
 
-def read_places(shard: Path) -> dict[str, Place]:
-    """Where the samples of a shard lie; nothing if the shard is not what its name says."""
-    if digest_file(shard) != shard.stem:
-        return {}
-    with tarfile.open(shard, mode="r:") as archive:
-        return {
-            member.name.partition(".")[0]: Place(shard.stem, member.offset_data, member.size)
-            for member in archive
+def read_places(shard: Path | None) -> pyarrow.Table:
+    """Where the samples of a shard lie, as its headers say: digest, shard, offset, length. None has none."""
+    found: list[tuple[str, str, int, int]] = []
+    if shard is not None:
+        with tarfile.open(shard, mode="r:") as archive:
+            found = [(m.name.partition(".")[0], shard.stem, m.offset_data, m.size) for m in archive]
+    columns = list(zip(*found, strict=True)) or [()] * 4
+    kinds = {"digest": "string", "shard": "string", "offset": "int64", "length": "int64"}
+    return pyarrow.table(
+        {
+            name: pyarrow.array(column, kind)
+            for (name, kind), column in zip(kinds.items(), columns, strict=True)
         }
+    )
 
 
-class _Shard:
-    def __init__(self, file: IO[bytes], folder: Path, aside: Path) -> None:
-        self._file, self._folder, self._aside = file, folder, aside
-        self._digest = hashlib.sha256()
-        self._members: dict[str, tuple[int, int]] = {}
-        self.size = 0
-
-    def add(self, payload: Payload) -> None:
-        data = payload.read()
-        info = tarfile.TarInfo(payload.digest + payload.suffix)  # no time, no owner: same bytes, same shard
-        info.size = len(data)
-        self._write(info.tobuf(tarfile.USTAR_FORMAT))
-        self._members[payload.digest] = (self.size, len(data))
-        self._write(data)
-        self._write(b"\0" * (-len(data) % _BLOCK))
-
-    def finish(self) -> str:
-        """Flush the whole shard to disk; its name."""
-        self._write(b"\0" * (2 * _BLOCK))  # the end of a tar
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return self._digest.hexdigest()
-
-    def publish(self) -> dict[str, Place]:
-        """Give the finished shard its name, in place of what may be there."""
-        name = self._digest.hexdigest()
-        self._aside.replace(self._folder / f"{name}.tar")
-        sync_folder(self._folder)
-        return {digest: Place(name, *span) for digest, span in self._members.items()}
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._digest.update(data)
-        self.size += len(data)
+def padding(length: int) -> int:
+    """Bytes that fill up the last block of a member."""
+    return -length % _BLOCK
 
 
-@contextmanager
-def _open_shard(folder: Path) -> Iterator[_Shard]:
-    aside = folder / f"{ASIDE}{uuid.uuid4().hex}.tar"
-    try:
-        with aside.open("wb") as file:
-            yield _Shard(file, folder, aside)
-    finally:
-        aside.unlink(missing_ok=True)
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]

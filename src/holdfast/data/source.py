@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import stat
 import tarfile
 import tempfile
 import threading
@@ -13,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Protocol
 
+import numpy as np
+
 from holdfast.core.errors import DataError, InputError
+from holdfast.data.listing import Listing, list_folder, list_names
 from holdfast.data.tables import is_table
 
 MAX_SAMPLE_BYTES = 512 * 2**20
@@ -25,10 +29,12 @@ MAX_TABLE_BYTES = 8 * 2**30
 _FREE_BYTES = 2**30
 _MAX_RATIO = 100  # texts pack 3 to 20 times; a bomb packs a thousand times and more
 _UNPACK = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_AS_IT_IS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _LITTER = ("__macosx", "thumbs.db", "desktop.ini", "__pycache__", "$recycle.bin")
 _PAPERS = ("readme", "license", "licence", "copying", "notice", "changelog", "citation", "contributing")
 _PAPER = ("", ".md", ".txt", ".rst", ".html", ".pdf")
+_PAPER_NAMES = [stem + suffix for stem in _PAPERS for suffix in _PAPER]
 
 
 class Source(Protocol):
@@ -36,6 +42,11 @@ class Source(Protocol):
 
     table: str | None
     """The one table that was named as the source, if one was."""
+
+    @property
+    def listing(self) -> Listing:
+        """All files that count."""
+        ...
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,81 +98,82 @@ def open_source(path: Path, *, ignore: tuple[str, ...] = ()) -> Iterator[Source]
         )
 
 
-class _Named:
-    """What all sources share: which names count."""
+class Listed:
+    """What all sources share: which files count."""
 
     def __init__(self, ignore: tuple[str, ...], table: str | None = None) -> None:
         self.table = table
         self._ignore = ignore
 
     @cached_property
-    def every_name(self) -> tuple[str, ...]:
-        return tuple(sorted(self._all_names()))
+    def listing(self) -> Listing:
+        """As `Source` says."""
+        return self._every.where(_counting(self._every, self._ignore))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in self.every_name if self._counts(name))
+        """As `Source` says."""
+        return tuple(sorted(self.listing.names.to_pylist()))
+
+    @cached_property
+    def every_name(self) -> tuple[str, ...]:
+        """As `Source` says."""
+        return tuple(sorted(self._every.names.to_pylist()))
 
     @property
     def left_out(self) -> int:
-        return len(self.every_name) - len(self.names)
+        """As `Source` says."""
+        return len(self._every) - len(self.listing)
 
-    def _counts(self, name: str) -> bool:
-        return not is_litter(name) and not is_ignored(name, self._ignore)
+    def _on_disk(self, name: str) -> str:
+        return self._every.odd.get(name, name) if "\\" in name else name
 
-    def _all_names(self) -> list[str]:
+    @cached_property
+    def _every(self) -> Listing:
+        return self._list()
+
+    def _list(self) -> Listing:
         raise NotImplementedError
 
 
-class _Folder(_Named):
+class _Folder(Listed):
     def __init__(self, folder: Path, ignore: tuple[str, ...], table: str | None = None) -> None:
         super().__init__(ignore, table)
-        self._folder = folder
+        self._folder = str(folder)
 
-    def _all_names(self) -> list[str]:
-        found, seen = [], set()
-        for place, folders, files in os.walk(self._folder, followlinks=True):
-            status = Path(place).stat()
-            identity = (status.st_dev, status.st_ino)
-            if identity in seen and status.st_ino:  # a link that leads back up
-                folders.clear()
-                continue
-            seen.add(identity)
-            folders[:] = [inner for inner in folders if not _is_hidden(inner)]
-            inner = Path(place).relative_to(self._folder).as_posix()
-            found += [file if inner == "." else f"{inner}/{file}" for file in files]
-        return found
+    def _list(self) -> Listing:
+        return list_folder(Path(self._folder), skip=_is_hidden)
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
         try:
-            with (self._folder / name).open("rb") as file:
-                return _read_up_to(file, limit)
+            return _read_file(f"{self._folder}/{self._on_disk(name)}", limit)
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}") from error
 
 
-class _Zip(_Named):
+class _Zip(Listed):
     def __init__(self, archive: zipfile.ZipFile, path: Path, ignore: tuple[str, ...]) -> None:
         super().__init__(ignore)
-        self._archive = archive
+        self._archive, self._status = archive, path.stat()
         self._members = {_clean(info.filename): info for info in archive.infolist() if not info.is_dir()}
         _refuse_bomb(path, sum(info.file_size for info in archive.infolist()))
 
-    def _all_names(self) -> list[str]:
-        return list(self._members)
+    def _list(self) -> Listing:
+        members = ((name, info.file_size) for name, info in self._members.items())
+        return list_names(members, changed=self._status.st_mtime_ns, inode=self._status.st_ino)
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
         try:
-            with self._archive.open(self._members[name]) as file:
+            with self._archive.open(self._members[self._on_disk(name)]) as file:
                 return _read_up_to(file, limit)
         except (*_DAMAGED, RuntimeError, NotImplementedError) as error:  # encrypted; packed in a strange way
             raise InputError(f"cannot be unpacked: {error}") from error
 
 
-class _Tar(_Named):
+class _Tar(Listed):
     def __init__(self, file: IO[bytes], path: Path, ignore: tuple[str, ...]) -> None:
         super().__init__(ignore)
-        self._file, self._lock = file, threading.Lock()
+        self._file, self._lock, self._status = file, threading.Lock(), path.stat()
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 members = [member for member in archive if member.isfile() and not member.issparse()]
@@ -169,11 +181,12 @@ class _Tar(_Named):
             raise DataError(f"{path.name!r} is a damaged archive: {error}") from error
         self._members = {_clean(member.name): (member.offset_data, member.size) for member in members}
 
-    def _all_names(self) -> list[str]:
-        return list(self._members)
+    def _list(self) -> Listing:
+        members = ((name, size) for name, (_, size) in self._members.items())
+        return list_names(members, changed=self._status.st_mtime_ns, inode=self._status.st_ino)
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
-        offset, size = self._members[name]
+        offset, size = self._members[self._on_disk(name)]
         if size > limit:
             raise _too_large(limit)
         with self._lock:
@@ -191,8 +204,17 @@ def is_litter(name: str) -> bool:
     (True, True, False)
     """
     parts = name.split("/")
-    own = PurePosixPath(parts[-1].casefold())
-    return any(map(_is_hidden, parts)) or (own.stem in _PAPERS and own.suffix in _PAPER)
+    return any(map(_is_hidden, parts)) or parts[-1].casefold() in _PAPER_NAMES
+
+
+def _counting(listing: Listing, ignore: tuple[str, ...]) -> np.ndarray:
+    """Which files are no litter and not to be ignored; bool, shape (n,)."""
+    shown = np.array([not any(map(_is_hidden, folder.split("/"))) for folder in listing.folders], bool)
+    litter = listing.begins_with(".") | listing.called(_LITTER) | listing.called(_PAPER_NAMES)
+    counting = ~litter & shown[listing.folder] if len(listing) else ~litter
+    if ignore:
+        counting &= np.array([not is_ignored(name, ignore) for name in listing.names.to_pylist()], bool)
+    return np.asarray(counting)
 
 
 def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
@@ -209,6 +231,24 @@ def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
 
 def _is_hidden(part: str) -> bool:
     return part.startswith(".") or part.casefold() in _LITTER
+
+
+def _read_file(path: str, limit: int) -> bytes:
+    """The bytes of a file, with as few calls as can be: there may be millions. A pipe is not waited for."""
+    handle = os.open(path, os.O_RDONLY | _AS_IT_IS)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("cannot be read: it is no file but a folder, a pipe or a device")
+        if status.st_size > limit:
+            raise _too_large(limit)
+        data = os.read(handle, status.st_size + 1)
+        if len(data) == status.st_size:
+            return data
+        with open(handle, "rb", closefd=False) as file:  # it grew, or is too large for one call
+            return data + _read_up_to(file, limit - len(data))
+    finally:
+        os.close(handle)
 
 
 def _read_up_to(file: IO[bytes], limit: int) -> bytes:

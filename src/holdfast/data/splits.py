@@ -1,34 +1,63 @@
 """Which samples train, validate and test: by group, in the shares asked for, and kept for ever."""
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow
+import pyarrow.compute as pc
 
 from holdfast.core.errors import DataError
 from holdfast.data.plan import SPLITS, some
+from holdfast.data.stratify import Need, as_units, place
+from holdfast.data.units import Ints, Places, codes, first_rows, looked_up, ranks, texts, units_of
 
-_BY_NEED = ("train", "test", "valid")
-"""Which split a label needs first when it has few groups."""
+Floats = npt.NDArray[np.float64]
+_TRAIN, _VALID, _TEST = (SPLITS.index(split) for split in ("train", "valid", "test"))
+_BY_NEED = (_TRAIN, _TEST, _VALID)
+"""Which split a label needs first when it has few groups, and which one keeps samples that lie in several:
+copies in the other splits then show up as twins."""
+_STRONGEST = np.array([next((s for s in _BY_NEED if bits >> s & 1), -1) for bits in range(8)], np.int8)
+"""The one split of a set of them, which is written as bits."""
+_BATCH = 65_536
+_SLACK = 0.01
+"""How far a split may grow over its share for the sake of thousands of labels."""
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What decides the split of a sample."""
+class Columns:
+    """What decides the splits: one entry a sample, in pyarrow columns (or numpy arrays, or lists)."""
 
-    digest: str
-    labels: tuple[str, ...]
-    group: str
-    given: str = ""
-    """The split that the source gives, if any."""
+    digests: Any
+    """Texts: what the sample holds; equal for exact copies."""
+    labels: Any
+    """Lists of texts: the labels of each sample, which may be none."""
+    groups: Any
+    """Texts; an empty one means that only exact copies belong together."""
+    given: Any
+    """The split that the source gives: `train`, `valid`, `test` or nothing."""
+    times: npt.NDArray[Any] | None = None
+    """Numbers or datetime64, for a split by time; None places by label."""
+
+
+def _no_splits(key: str) -> pyarrow.Table:
+    return pyarrow.table(
+        {key: pyarrow.array([], pyarrow.string()), "split": pyarrow.array([], pyarrow.string())}
+    )
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """The splits that earlier versions gave."""
+    """The splits that earlier versions gave. Of a digest or group that comes twice, the first row counts."""
 
-    digests: Mapping[str, str] = field(default_factory=dict)
-    groups: Mapping[str, str] = field(default_factory=dict)
+    digests: pyarrow.Table = field(default_factory=lambda: _no_splits("digest"))
+    """Columns `digest` and `split`."""
+    groups: pyarrow.Table = field(default_factory=lambda: _no_splits("group"))
+    """Columns `group` and `split`."""
 
 
 @dataclass(frozen=True)
@@ -40,210 +69,241 @@ class Shares:
     seed: int = 0
 
 
-def assign_splits(samples: Sequence[Sample], earlier: Earlier, shares: Shares) -> list[str]:
-    """The split of each sample, whatever order they come in.
+class Coded:
+    """The columns as numbers, and what is known of the splits before any sample is placed."""
+
+    def __init__(self, columns: Columns, earlier: Earlier) -> None:
+        self.digest_texts = texts(columns.digests)
+        self.group_texts = _named(texts(columns.groups), self.digest_texts)
+        self.digest = ranks(self.digest_texts)
+        self.group = self.digest if self.group_texts is self.digest_texts else codes(self.group_texts)
+        self.given = as_places(columns.given)
+        self.before = looked_up(
+            self.digest_texts, earlier.digests.column("digest"), as_places(earlier.digests.column("split"))
+        )
+        self.group_before = looked_up(
+            self.group_texts, earlier.groups.column("group"), as_places(earlier.groups.column("split"))
+        )
+        self.labels = columns.labels
+        self.times = columns.times
+
+    def __len__(self) -> int:
+        return len(self.digest)
+
+    @cached_property
+    def unit(self) -> Ints:
+        """The unit of each sample, whose samples stay together: one group, or exact copies."""
+        return units_of(self.digest, self.group)
+
+
+def assign_splits(columns: Columns, earlier: Earlier, shares: Shares) -> Places:
+    """The split of each sample, as an index into SPLITS, whatever order the samples come in.
 
     In this order of strength: a split that the source gives is kept; a group, then a sample, keeps the split
     of earlier versions; the rest is placed so that the labels come near their shares. Samples of one group,
     and exact copies, are placed together. Validation is cut from training if the source gives none, and
     so is the test split. Each label gets a group in train, then test, then valid, as far as its groups go.
+    With times, the newest of the rest go to test and the next to validation, whatever their labels.
 
     Raises:
         DataError: if a sample would leave the split that an earlier version gave it, because its group is
             another one now.
+
+    >>> columns = Columns(["a", "b", "c"], [["x"], ["x"], ["x"]], ["", "", ""], ["", "", ""])
+    >>> sorted(SPLITS[split] for split in assign_splits(columns, Earlier(), Shares()))
+    ['test', 'train', 'valid']
     """
-    open_splits = _open_splits(samples, shares)
-    splits = [_fixed(sample, of_group) for sample, of_group in _with_group_splits(samples, earlier)]
-    free: list[list[int]] = []
-    units = _units(samples)
-    for unit in units:
-        fixed = {splits[index] for index in unit} - {""}
-        loose = [index for index in unit if not splits[index]]
-        if fixed:
-            for index in loose:
-                splits[index] = _join(samples[index], fixed, open_splits)
-        elif loose:
-            free.append(unit)
-    need = _Need(samples, splits, units, open_splits)
-    _place(samples, splits, free, need, shares.seed)
-    _refuse_moves(samples, splits, earlier)
+    rows = Coded(columns, earlier)
+    share = open_shares(rows.given, shares)
+    splits = _settled(rows, share)
+    if (splits < 0).any():
+        _place(rows, splits, share, shares.seed)
+    _refuse_moves(rows, splits)
     return splits
 
 
-def find_twins(digests: Sequence[str], splits: Sequence[str]) -> list[bool]:
+def find_twins(digests: Any, splits: Places | Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which test and validation samples are, byte for byte, also in training.
 
-    >>> find_twins(["a", "a", "b"], ["train", "test", "test"])
+    >>> find_twins(["a", "a", "b"], ["train", "test", "test"]).tolist()
     [False, True, False]
     """
-    trained = {digest for digest, split in zip(digests, splits, strict=True) if split == "train"}
-    return [split != "train" and digest in trained for digest, split in zip(digests, splits, strict=True)]
+    content, places = ranks(texts(digests)), as_places(splits)
+    trained = np.zeros(len(content), np.bool_)
+    trained[content[places == _TRAIN]] = True
+    return np.asarray((places != _TRAIN) & trained[content])
 
 
-def _open_splits(samples: Sequence[Sample], shares: Shares) -> dict[str, float]:
-    """The splits that may be added to, with their shares, which sum to 1."""
-    given = {sample.given for sample in samples}
-    wanted = {"test": shares.test, "valid": shares.valid}
-    share = {split: wanted[split] for split in ("test", "valid") if split not in given and wanted[split] > 0}
-    if shares.test < 1:
-        share["train"] = 1 - shares.test - shares.valid
-    whole = sum(share.values())
-    return {split: part / whole for split, part in share.items()}
+def open_shares(given: Places, shares: Shares) -> Floats:
+    """The share of each of SPLITS among those that may be added to; 0 for the others."""
+    share = np.zeros(len(SPLITS))
+    for split, wanted in ((_TEST, shares.test), (_VALID, shares.valid)):
+        share[split] = 0 if (given == split).any() else wanted
+    share[_TRAIN] = max(0.0, 1 - shares.test - shares.valid)
+    if not share.any():
+        share[_TRAIN] = 1  # all else is given
+    return np.asarray(share / share.sum())
 
 
-def _with_group_splits(samples: Sequence[Sample], earlier: Earlier) -> Iterable[tuple[Sample, str]]:
-    """Each sample with the split that its group has from earlier versions."""
-    of_digests: dict[str, set[str]] = defaultdict(set)
-    for sample in samples:
-        if sample.digest in earlier.digests:
-            of_digests[sample.group].add(earlier.digests[sample.digest])
-    for sample in samples:
-        of_group = earlier.groups.get(sample.group, "")
-        yield sample, of_group or _strongest(of_digests.get(sample.group, set()))
+def as_places(splits: Any) -> Places:
+    """Names of splits as indices into SPLITS; -1 where there is none.
 
-
-def _fixed(sample: Sample, of_group: str) -> str:
-    return sample.given if sample.given in ("test", "valid") else of_group
-
-
-def _strongest(splits: set[str]) -> str:
-    """Training, where copies lie on several sides: the copies elsewhere then show up as twins."""
-    return next((split for split in ("train", "test", "valid") if split in splits), "")
-
-
-def _join(sample: Sample, fixed: set[str], open_splits: Mapping[str, float]) -> str:
-    """The split of a sample that is tied to samples whose splits are fixed."""
-    if sample.given == "train":
-        fixed = fixed & set(open_splits)
-    return _strongest(fixed) or "train"
-
-
-def _units(samples: Sequence[Sample]) -> list[list[int]]:
-    """Indices of samples that must stay together: one group, or exact copies."""
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    for sample in samples:
-        parent[root("group " + sample.group)] = root("digest " + sample.digest)
-    units: dict[str, list[int]] = defaultdict(list)
-    for index, sample in enumerate(samples):
-        units[root("digest " + sample.digest)].append(index)
-    return list(units.values())
-
-
-def _place(
-    samples: Sequence[Sample],
-    splits: list[str],
-    free: list[list[int]],
-    need: "_Need",
-    seed: int,
-) -> None:
-    """Place whole units, rarest label first, largest unit first, where that label lacks most.
-
-    After Sechidis et al. 2011 (iterative stratification), with groups as the units.
+    >>> as_places(["test", ""]).tolist()
+    [2, -1]
     """
-    order = {id(unit): _shuffled(samples, unit, seed) for unit in free}
-    with_label: dict[str, list[list[int]]] = defaultdict(list)
-    for unit in free:
-        for label in _labels_in(samples, unit):
-            with_label[label].append(unit)
-    left = {label: len(units) for label, units in with_label.items()}
-    while left:
-        label = min(left, key=lambda label: (left[label], label))
-        del left[label]
-        units = sorted(with_label[label], key=lambda unit: (-len(unit), order[id(unit)]))
-        units = [unit for unit in units if not splits[unit[0]]]
-        for position, unit in enumerate(units):
-            split = need.choose(label, groups_left=len(units) - position)
-            for index in unit:
-                splits[index] = split
-            need.take([label for index in unit for label in _labels(samples[index])], len(unit), split)
-            for other in _labels_in(samples, unit) & left.keys():
-                left[other] -= 1
+    if isinstance(splits, np.ndarray) and splits.dtype == np.int8:
+        return splits
+    return looked_up(texts(splits), texts(SPLITS), np.arange(len(SPLITS), dtype=np.int8))
 
 
-class _Need:
-    """How many samples of each label each open split still lacks."""
-
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        splits: Sequence[str],
-        units: Sequence[list[int]],
-        open_splits: Mapping[str, float],
-    ) -> None:
-        self._groups = Counter(label for unit in units for label in _labels_in(samples, unit))
-        self.splits = [split for split in _BY_NEED if split in open_splits]
-        closed = [split not in open_splits and bool(split) for split in splits]
-        totals: Counter[str] = Counter()
-        for sample, out in zip(samples, closed, strict=True):
-            if not out:
-                totals.update(_labels(sample))
-        rows = closed.count(False)
-        self._lack = {
-            split: {label: share * count for label, count in totals.items()}
-            for split, share in open_splits.items()
-        }
-        self._lack_rows = {split: share * rows for split, share in open_splits.items()}
-        self._has: dict[str, set[str]] = defaultdict(set)
-        for sample, split in zip(samples, splits, strict=True):
-            if split in open_splits:
-                self.take(_labels(sample), 1, split)
-
-    def take(self, labels: Iterable[str], rows: int, split: str) -> None:
-        for label in labels:
-            self._lack[split][label] -= 1
-            self._has[label].add(split)
-        self._lack_rows[split] -= rows
-
-    def choose(self, label: str, *, groups_left: int) -> str:
-        """The split for the next group with this label."""
-        few = self._groups[label] < 3  # train and test come first
-        empty = [s for s in self.splits if s not in self._has[label] and not (few and s == "valid")]
-        if len(empty) >= groups_left:
-            return empty[0]
-        return max(self.splits, key=lambda split: (self._lack[split][label], self._lack_rows[split]))
+def _named(groups: pyarrow.ChunkedArray, digests: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """The groups, with the digest where there is none; the digests themselves if all groups are such."""
+    none = pc.equal(groups, "")
+    if pc.all(pc.or_(none, pc.equal(groups, digests))).as_py():
+        return digests
+    return pc.if_else(none, digests, groups) if pc.any(none).as_py() else groups
 
 
-def _labels(sample: Sample) -> tuple[str, ...]:
-    return sample.labels or ("",)  # samples without any label are spread evenly too
+def _settled(rows: Coded, share: Floats) -> Places:
+    """The split of each sample that has no choice, and -1 for those that are free, whole units of them."""
+    of_group = _STRONGEST[_sets(rows.group, rows.before)][rows.group]
+    of_group = np.where(rows.group_before >= 0, rows.group_before, of_group)
+    splits = np.where((rows.given == _VALID) | (rows.given == _TEST), rows.given, of_group).astype(np.int8)
+    tied = _sets(rows.unit, splits)[rows.unit]
+    open_bits = np.uint8(sum(1 << split for split in range(len(SPLITS)) if share[split] > 0))
+    joined = _STRONGEST[np.where(rows.given == _TRAIN, tied & open_bits, tied)]
+    joined = np.where((joined < 0) & (tied > 0), np.int8(_TRAIN), joined)
+    return np.where(splits >= 0, splits, joined).astype(np.int8, copy=False)
 
 
-def _labels_in(samples: Sequence[Sample], unit: list[int]) -> set[str]:
-    return {label for index in unit for label in _labels(samples[index])}
+def _sets(keys: Ints, splits: Places) -> npt.NDArray[np.uint8]:
+    """The splits that lie behind each key, as bits."""
+    sets = np.zeros(int(keys.max(initial=-1)) + 1, np.uint8)
+    for split in range(len(SPLITS)):
+        sets[keys[splits == split]] |= np.uint8(1 << split)
+    return sets
 
 
-def _shuffled(samples: Sequence[Sample], unit: list[int], seed: int) -> str:
-    """A key that orders units at random, but the same way whatever order the files come in."""
-    first = min(samples[index].digest for index in unit)
-    return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
+def _place(rows: Coded, splits: Places, share: Floats, seed: int) -> None:
+    """Give a split to each sample that has none yet, in `splits` itself."""
+    loose = splits < 0
+    units = int(rows.unit.max()) + 1
+    free = np.zeros(units, np.bool_)
+    free[rows.unit[loose]] = True
+    sizes = np.bincount(rows.unit, minlength=units)
+    order = _order(rows, units, free, sizes, seed)
+    position = np.empty(units, np.int32)
+    position[order] = np.arange(units, dtype=np.int32)
+    count = int(free.sum())
+    open_ = np.array([split for split in _BY_NEED if share[split] > 0], np.int8)
+    if rows.times is None:
+        row, label, labels = label_pairs(rows.labels)
+        need = _need(splits, share, open_, row, label, labels)
+        pairs = as_units(count, sizes[order[:count]], position[rows.unit[row]], label, (units, labels))
+        placed = open_[place(pairs, need)]
+    else:
+        placed = _by_time(rows, splits, share, order[:count], sizes)
+    splits[loose] = placed[position[rows.unit[loose]]]
 
 
-def _refuse_moves(samples: Sequence[Sample], splits: Sequence[str], earlier: Earlier) -> None:
-    now: dict[str, set[str]] = defaultdict(set)
-    given: set[str] = set()
-    for sample, split in zip(samples, splits, strict=True):
-        now[sample.digest].add(split)
-        if sample.given:
-            given.add(sample.digest)
-    moved = sorted(
-        digest
-        for digest, places in now.items()
-        if digest not in given and earlier.digests.get(digest, next(iter(places))) not in places
-    )
-    if moved:
-        groups = sorted({sample.group for sample in samples if sample.digest in set(moved)})
+def _order(rows: Coded, units: int, free: npt.NDArray[np.bool_], sizes: Ints, seed: int) -> Ints:
+    """Units in the order in which they are placed: free ones, large ones, then at random.
+
+    The random key hangs on the seed and the smallest digest alone, so the order of files does not matter.
+    """
+    first = first_rows(rows.digest, rows.unit, units)
+    wanted = first[free]
+    key = np.zeros(units, np.uint64)
+    prefix = hashlib.sha256(f"{seed} ".encode())
+    digests = bytearray()
+    for start in range(0, len(wanted), _BATCH):
+        for text in rows.digest_texts.take(wanted[start : start + _BATCH]).to_pylist():
+            hashed = prefix.copy()
+            hashed.update(text.encode())
+            digests += hashed.digest()[:8]
+    key[free] = np.frombuffer(digests, ">u8")
+    return np.lexsort((rows.digest[first], key, -sizes, ~free))
+
+
+def label_pairs(labels: Any) -> tuple[Ints, Ints, int]:
+    """Each label of each sample as (row, label), and how many labels there are, numbered in their order.
+
+    Samples without any label count as one of the label "", so that they are spread evenly too.
+
+    >>> [part.tolist() for part in label_pairs([["b", "a"], []])[:2]]
+    [[0, 0, 1], [2, 1, 0]]
+    """
+    if not isinstance(labels, pyarrow.Array | pyarrow.ChunkedArray):
+        labels = pyarrow.array([list(each) for each in labels], pyarrow.list_(pyarrow.string()))
+    lengths = pc.list_value_length(labels).fill_null(0).to_numpy()
+    named = texts(pc.list_flatten(labels))
+    names = pc.unique(named)
+    if not (lengths > 0).all():
+        names = pc.unique(pyarrow.concat_arrays([names, pyarrow.array([""], names.type)]))
+    names = names.take(pc.sort_indices(names))
+    numbers = pc.index_in(named, value_set=names).to_numpy().astype(np.int32)
+    rows = np.repeat(np.arange(len(lengths), dtype=np.int32), np.maximum(lengths, 1))
+    if len(rows) > len(numbers):
+        all_numbers = np.zeros(len(rows), np.int32)  # "" is the first of the labels
+        all_numbers[lengths[rows] > 0] = numbers
+        numbers = all_numbers
+    return rows, numbers, len(names)
+
+
+def _need(splits: Places, share: Floats, open_: Places, row: Ints, label: Ints, labels: int) -> Need:
+    """What the open splits lack of the samples that do not lie in a closed one."""
+    closed = (splits >= 0) & (share[splits] == 0)
+    total = np.bincount(label[~closed[row]], minlength=labels)
+    counts = len(splits) - int(closed.sum())
+    there = np.stack([np.bincount(label[splits[row] == split], minlength=labels) for split in open_])
+    wanted = share[open_]
+    lack_rows = wanted * counts - np.array([(splits == split).sum() for split in open_])
+    late = int(np.flatnonzero(open_ == _VALID)[0]) if _VALID in open_ else -1
+    lack = wanted[:, None] * total - there
+    return Need(lack, lack_rows, there > 0, late, slack=max(1.0, _SLACK * counts))
+
+
+def _by_time(rows: Coded, splits: Places, share: Floats, free: Ints, sizes: Ints) -> Places:
+    """The split of each free unit by the newest of its samples: the newest test, the next validate.
+
+    What is equally new stays together, so that test is later than training in truth.
+    """
+    assert rows.times is not None
+    moments, moment = np.unique(rows.times, return_inverse=True)
+    newest = np.zeros(len(sizes), np.int64)
+    np.maximum.at(newest, rows.unit, moment)
+    age = len(moments) - 1 - newest[free]
+    closed = (splits >= 0) & (share[splits] == 0)
+    counts = len(splits) - int(closed.sum())
+    held = np.cumsum(np.bincount(age, weights=sizes[free], minlength=len(moments)))
+    used = np.flatnonzero(np.diff(held, prepend=0))
+    cuts = np.concatenate([[0.0], held[used]])
+    placed = np.full(len(free), _TRAIN, np.int8)
+    has = np.bincount(splits[splits >= 0], minlength=len(SPLITS))
+    cut, last = 0, len(cuts) - (2 if share[_TRAIN] > 0 and not has[_TRAIN] else 1)
+    for split in (_TEST, _VALID):
+        if share[split] > 0:
+            lack = max(0.0, share[split] * counts - has[split])
+            nearest = int(np.abs(cuts - cuts[cut] - lack).argmin())
+            end = min(max(nearest, cut if has[split] else cut + 1), last)
+            if end > cut:
+                placed[(age <= used[end - 1]) & (age > (used[cut - 1] if cut else -1))] = split
+                cut = end
+    return placed
+
+
+def _refuse_moves(rows: Coded, splits: Places) -> None:
+    """Raise DataError if a sample is nowhere where it was, unless the source says so."""
+    places = _sets(rows.digest, splits)[rows.digest]
+    free = np.ones(len(rows) + 1, np.bool_)
+    free[rows.digest[rows.given >= 0]] = False
+    before = np.where(rows.before >= 0, np.left_shift(1, np.maximum(rows.before, 0)), 0)
+    moved = free[rows.digest] & (before > 0) & (places & before == 0)
+    if moved.any():
+        groups = sorted(pc.unique(rows.group_texts.filter(pyarrow.array(moved))).to_pylist())
+        count = len(np.unique(rows.digest[moved]))
         raise DataError(
-            f"{len(moved):,} samples would leave the split that an earlier version gave them, because they "
+            f"{count:,} samples would leave the split that an earlier version gave them, because they "
             f"now belong to groups that lie in another split: {some(groups)}",
             hint="group as in the earlier version, or begin a new dataset with another --name",
         )
-
-
-assert set(_BY_NEED) == set(SPLITS)

@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from holdfast.core.errors import DataError
 from holdfast.data.plan import Quarantined, some, telling
 
-_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+"""Suffixes of tables."""
 _DELIMITERS = ",;\t|"
 
 
@@ -44,7 +45,7 @@ def is_table(name: str) -> bool:
     >>> is_table("Labels.CSV"), is_table("a.jpg")
     (True, False)
     """
-    return PurePosixPath(name).suffix.lower() in _SUFFIXES
+    return PurePosixPath(name).suffix.lower() in TABLES
 
 
 def read_table(name: str, data: bytes) -> Table:

@@ -1,30 +1,28 @@
 """A version of a dataset: what is in it, and its samples by index."""
 
 import dataclasses
-import hashlib
-import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import pyarrow
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import digest_bytes, read_json
 from holdfast.core.media import Modality, Task
 from holdfast.core.refs import Ref, did_you_mean
-from holdfast.data.plan import SPLITS, Quarantined
+from holdfast.data.plan import META, SPLITS, Quarantined
 from holdfast.data.shards import is_whole
 
 SAMPLES, QUARANTINE, INFO = "samples.parquet", "quarantine.parquet", "version.json"
-META = "meta."
-"""Columns of the source that are neither label, group nor split are kept under this prefix."""
 COLUMNS = ("digest", "name", "labels", "group", "split", "twin", "shard", "offset", "length")
 
 
@@ -67,24 +65,13 @@ class Version:
     Attributes:
         folder: where it lies.
         info: what it holds, in numbers.
-        digests: shape (n,); SHA-256 of each sample's bytes.
-        names: where each sample came from.
-        targets: one label: int64 indices into `info.labels`, shape (n,). Many: int8 of 0 and 1, (n, labels).
-        splits: shape (n,); train, valid or test.
-        groups: shape (n,); samples of one group lie in one split.
-        twins: shape (n,); test and validation samples whose exact bytes are in training.
+        table: all columns; with very many samples, take what you need from here.
     """
 
     def __init__(self, folder: Path, info: VersionInfo) -> None:
         self.folder = folder
         self.info = info
         self.table = parquet.read_table(folder / SAMPLES)
-        self.digests = _strings(self.table, "digest")
-        self.names = _strings(self.table, "name")
-        self.splits = _strings(self.table, "split")
-        self.groups = _strings(self.table, "group")
-        self.twins = self.table.column("twin").to_numpy().astype(bool)
-        self.targets = _targets(self.table, info)
         self._offsets = self.table.column("offset").to_numpy()
         self._lengths = self.table.column("length").to_numpy()
         shards = self.table.column("shard").combine_chunks().dictionary_encode()
@@ -92,6 +79,36 @@ class Version:
         self._shards = _Shards(
             [folder.parents[1] / "shards" / f"{name}.tar" for name in shards.dictionary.to_pylist()]
         )
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """SHA-256 of each sample's bytes, in hexadecimal; str, shape (n,)."""
+        return _strings(self.table, "digest")
+
+    @cached_property
+    def names(self) -> np.ndarray:
+        """Where each sample came from; str, shape (n,)."""
+        return _strings(self.table, "name")
+
+    @cached_property
+    def splits(self) -> np.ndarray:
+        """Train, valid or test; str, shape (n,)."""
+        return _strings(self.table, "split")
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Samples of one group lie in one split; str, shape (n,)."""
+        return _strings(self.table, "group")
+
+    @cached_property
+    def twins(self) -> np.ndarray:
+        """Test and validation samples whose exact bytes are in training; bool, shape (n,)."""
+        return np.asarray(self.table.column("twin").to_numpy(), bool)
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """One label: int64 indices into `info.labels`, shape (n,). Many: int8 of 0 and 1, (n, labels)."""
+        return _targets(self.table, self.info)
 
     def __len__(self) -> int:
         return self.info.samples
@@ -170,24 +187,9 @@ class Version:
         self.close()
 
 
-def fingerprint(
-    digests: Iterable[str], labels: Iterable[Sequence[str]], groups: Iterable[str], splits: Iterable[str]
-) -> str:
-    """SHA-256 over what the samples are: the same for the same content, in any order, on any machine.
-
-    >>> fingerprint(["a", "b"], [["x"], ["y"]], ["1", "2"], ["train", "test"])[:12]
-    '21f8ac91c432'
-    """
-    rows = (
-        json.dumps([digest, sorted(words), group, split])  # ASCII, and no two rows read the same
-        for digest, words, group, split in zip(digests, labels, groups, splits, strict=True)
-    )
-    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
-
-
 def restore_command(name: str) -> str:
     """What brings back the damaged shards of a dataset, given the source that it was made from."""
-    return f"holdfast data add SOURCE --name {name}"
+    return f"holdfast data add SOURCE --name {name} --verify"
 
 
 def open_version(root: Path, ref: Ref) -> Version:
@@ -319,18 +321,20 @@ class _Shards:
 
 
 def _strings(table: pyarrow.Table, column: str) -> np.ndarray:
-    return np.array(table.column(column).to_pylist(), dtype=str)
+    """Objects rather than text of one width, which takes four bytes for each character of the longest."""
+    codes = table.column(column).combine_chunks().dictionary_encode()
+    words = np.array(codes.dictionary.to_pylist(), dtype=object)
+    return np.asarray(words[codes.indices.to_numpy()])
 
 
 def _targets(table: pyarrow.Table, info: VersionInfo) -> np.ndarray:
-    place = {label: index for index, label in enumerate(info.labels)}
-    lists = table.column("labels").to_pylist()
+    lists = table.column("labels").combine_chunks()
+    known = pyarrow.array(info.labels, pyarrow.string())
+    places = pc.index_in(lists.flatten(), known).to_numpy()
     if info.task == "single":
-        return np.array([place[words[0]] for words in lists], dtype=np.int64)
+        return np.asarray(places.astype(np.int64))
     targets = np.zeros((len(lists), len(info.labels)), dtype=np.int8)
-    for row, words in enumerate(lists):
-        for word in words:
-            targets[row, place[word]] = 1
+    targets[pc.list_parent_indices(lists).to_numpy(), places] = 1
     return targets
 
 

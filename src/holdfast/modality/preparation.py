@@ -81,7 +81,10 @@ def probe(modality: Modality, data: bytes) -> dict[str, int | float | str]:
     {'chars': 5}
     """
     if modality == "image":
-        return image_facts(data, ImagePrepare().max_pixels)
+        return image_facts(data, _IMAGE.max_pixels)
     if modality == "audio":
-        return audio_facts(data, AudioPrepare().max_s)
-    return text_facts(data, TextPrepare().max_chars)
+        return audio_facts(data, _AUDIO.max_s)
+    return text_facts(data, _TEXT.max_chars)
+
+
+_IMAGE, _AUDIO, _TEXT = ImagePrepare(), AudioPrepare(), TextPrepare()

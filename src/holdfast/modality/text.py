@@ -137,7 +137,7 @@ def read_text(data: bytes, max_chars: int | None = None) -> str:
         raise InputError(f"not a text (NUL at character {place})")
     if max_chars is not None and len(text) > max_chars:
         raise InputError(f"text of {len(text):,} characters, more than {max_chars:,}")
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError("empty text")
     return text.replace("\r\n", "\n")
 

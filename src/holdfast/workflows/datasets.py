@@ -11,7 +11,12 @@ from holdfast.modality import probe
 
 
 def data_add(
-    source: str | Path, workspace: Workspace, *, name: str | None = None, options: SourceOptions | None = None
+    source: str | Path,
+    workspace: Workspace,
+    *,
+    name: str | None = None,
+    options: SourceOptions | None = None,
+    verify: bool = False,
 ) -> dict[str, Any]:
     """Take a source in as a version of a dataset; the same content again is the same version.
 
@@ -19,12 +24,15 @@ def data_add(
         source: a folder, a table, a zip or a tar.
         name: of the dataset; made from the source's name by default.
         options: what settles an ambiguous source, and the shares of the splits.
+        verify: read also files that have not changed since they were last read, and all that is stored.
 
     Raises:
         DataError: if the source is ambiguous, empty, or holds nothing that can be decoded.
     """
     name = check_name(name) if name else name_from(Path(source).resolve().name.split(".")[0])
-    info = ingest(source, workspace.datasets, name, options=options or SourceOptions(), probe=probe)
+    info = ingest(
+        source, workspace.datasets, name, options=options or SourceOptions(), probe=probe, verify=verify
+    )
     return {"ref": f"{info.name}@{info.version}", **asdict(info)}
 
 

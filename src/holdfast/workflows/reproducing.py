@@ -114,7 +114,7 @@ def _same_data(original: RunRecord, workspace: Workspace) -> Version:
     numbers = versions_of(workspace.datasets, ref.name)
     for number in [ref.version] if ref.version in numbers else numbers:
         version = open_version(workspace.datasets, Ref(ref.name, version=number))
-        found = _fingerprint(version)
+        found = fingerprint(version.table)  # anew from the rows; bytes are checked whenever they are read
         if found == wanted:
             return version
         version.close()
@@ -130,12 +130,6 @@ def _same_data(original: RunRecord, workspace: Workspace) -> Version:
         f"{wanted[:12]} ({there})",
         hint=f"add the same files again: `holdfast data add SOURCE --name {ref.name}`",
     )
-
-
-def _fingerprint(version: Version) -> str:
-    """Taken anew from the rows; the bytes that they speak of are checked whenever they are read."""
-    columns = (version.table.column(name).to_pylist() for name in ("digest", "labels", "group", "split"))
-    return fingerprint(*columns)
 
 
 def _key(original: RunRecord, around: Mapping[str, Any]) -> str:

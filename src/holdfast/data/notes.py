@@ -1,0 +1,56 @@
+"""What the user should hear about the samples of a version."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow
+import pyarrow.compute as pc
+
+from holdfast.data.plan import Quarantined, some
+from holdfast.data.splits import Earlier
+
+
+def sample_notes(table: pyarrow.Table, quarantined: Sequence[Quarantined], earlier: Earlier) -> list[str]:
+    """Samples that were left out, copies under different labels, twins, and samples that moved.
+
+    Args:
+        table: the samples, sorted by digest.
+        quarantined: those that are not in it.
+        earlier: the splits that earlier versions gave.
+    """
+    notes = []
+    if quarantined:
+        reasons = Counter(item.reason for item in quarantined).most_common(3)
+        shown = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
+        notes.append(f"{len(quarantined):,} samples cannot be used and are in quarantine: {shown}")
+    if torn := _torn(table):
+        notes.append(
+            f"{len(torn):,} samples are exact copies of each other under different labels: {some(torn)}"
+        )
+    if twins := pc.sum(table.column("twin")).as_py():
+        notes.append(f"{twins:,} test or validation samples are in training too, byte for byte")
+    if moved := _moved(table, earlier):
+        notes.append(f"the source moved {moved:,} samples to another split than in the earlier version")
+    return notes
+
+
+def _torn(table: pyarrow.Table) -> list[str]:
+    """Names of exact copies that stand under different labels."""
+    digests = table.column("digest").combine_chunks()
+    same = np.asarray(pc.equal(digests[1:], digests[:-1]), bool)
+    copies = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
+    rows = table.select(["digest", "name", "labels"]).take(pyarrow.array(copies)).to_pylist()
+    labels_of: dict[str, set[tuple[str, ...]]] = {}
+    for row in rows:
+        labels_of.setdefault(row["digest"], set()).add(tuple(row["labels"]))
+    return [row["name"] for row in rows if len(labels_of[row["digest"]]) > 1]
+
+
+def _moved(table: pyarrow.Table, earlier: Earlier) -> int:
+    """How many digests are in none of the splits that they were in."""
+    places = pc.index_in(table.column("digest"), earlier.digests.column("digest").combine_chunks())
+    before = earlier.digests.column("split").take(places.combine_chunks())
+    stayed = pc.equal(before, table.column("split")).fill_null(True)
+    digests = table.column("digest")
+    return len(pc.unique(digests)) - len(pc.unique(digests.filter(stayed)))
