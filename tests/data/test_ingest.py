@@ -11,7 +11,6 @@ import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ import pytest
 from holdfast.core.errors import DataError, InputError, RefError
 from holdfast.core.refs import parse_ref
 from holdfast.data import SourceOptions, VersionInfo, ingest, open_version, read_quarantine, versions_of
-from holdfast.data.spill import Spill
 from holdfast.testing.toys import write_attributes, write_images, write_texts
 
 
@@ -230,31 +228,6 @@ def test_shares_that_leave_nothing_to_train_on_are_refused(tmp_path: Path) -> No
         add(write_texts(tmp_path / "t.csv"), tmp_path / "root", test_share=0.9, valid_share=0.2)
 
 
-@pytest.mark.parametrize("room", [0, 2**20])
-def test_a_file_that_changes_while_it_is_read_is_kept_as_it_was_or_noticed(
-    tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.modules["holdfast.data.ingest"], "Spill", partial(Spill, room=room))
-    source = tmp_path / "in"
-    for name in ("a/1.txt", "b/2.txt"):
-        (source / name).parent.mkdir(parents=True)
-        (source / name).write_text(name)
-
-    def meddle(modality: str, data: bytes) -> Mapping[str, int]:
-        if data == b"a/1.txt":
-            (source / "a/1.txt").write_text("other")
-        return {}
-
-    if room:
-        ingest(source, tmp_path / "root", "toys", probe=meddle)
-        with open_version(tmp_path / "root", parse_ref("toys")) as version:
-            assert {version.read(0), version.read(1)} == {b"a/1.txt", b"b/2.txt"}
-        return
-    with pytest.raises(DataError, match=r"'a/1.txt' changed while it was being read"):
-        ingest(source, tmp_path / "root", "toys", probe=meddle)
-    assert versions_of(tmp_path / "root", "toys") == []
-
-
 CHILD = """
 import functools, os, signal, sys
 from pathlib import Path
@@ -383,34 +356,3 @@ def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(
 
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert add(source, root).version == first.version + 1
-
-
-def test_where_there_is_no_room_to_keep_bytes_they_are_read_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write_images(tmp_path / "in", per_class=4)
-    roomy = add(source, tmp_path / "roomy")
-
-    monkeypatch.setattr(sys.modules["holdfast.data.ingest"], "Spill", partial(Spill, room=2000))
-    tight = add(source, tmp_path / "tight")
-
-    assert tight.fingerprint == roomy.fingerprint
-    with open_version(tmp_path / "tight", parse_ref("toys")) as version:
-        assert all(version.read(i) for i in range(8))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs the permissions of Unix")
-def test_a_file_that_vanishes_or_may_not_be_read_is_quarantined(tmp_path: Path) -> None:
-    source = write_images(tmp_path / "in", per_class=4)
-    victim = source / "disc/disc (0).png"
-
-    def vanish(modality: str, data: bytes) -> Mapping[str, int]:
-        victim.unlink(missing_ok=True)
-        return {}
-
-    (source / "disc/link.png").symlink_to(source / "nowhere.png")
-    info = ingest(source, tmp_path / "root", "toys", probe=vanish)
-
-    reasons = {item.name: item.reason for item in read_quarantine(tmp_path / "root", parse_ref("toys"))}
-    assert reasons["disc/link.png"] == "cannot be read: No such file or directory"
-    assert info.samples + info.quarantined == 9

@@ -110,8 +110,7 @@ class _Writer:
         splits = assign_splits(columns, earlier, shares)
         lost, said = self._restore(seen)
         said += told_shares(columns, splits, earlier, shares)
-        places = self._store(seen, lost)
-        table = samples_table(self.plan, seen, splits, groups, places)
+        table = samples_table(self.plan, seen, splits, groups, self._store(seen, lost))
         refused = quarantine_table(quarantined)
         notes = [*self.plan.notes, *sample_notes(table, quarantined, earlier), *said]
         info = self._info(title, notes, table, refused)
@@ -169,14 +168,14 @@ class _Writer:
 
             members = Members(digests, suffixes, lengths, counted)
             written = write_shards(self.store.shards, members)
-        return pyarrow.concat_tables([known, written_places(digests, lengths, written)])
+        return pyarrow.concat_tables([known, written_places(digests, lengths, written)]).unify_dictionaries()
 
     def _payloads(
         self, seen: Seen, chosen: np.ndarray
     ) -> tuple[pyarrow.Array, pyarrow.Array, _Read, np.ndarray]:
         """Digests, suffixes, how to read each, and lengths, of these rows."""
         names = self.plan.rows.column("name").take(pyarrow.array(seen.rows[chosen])).combine_chunks()
-        digests = seen.digests.take(pyarrow.array(chosen))
+        digests = seen.digests if len(chosen) == len(seen) else seen.digests.take(pyarrow.array(chosen))
         suffixes = plain_suffixes(names) if self.plan.has_files else pyarrow.repeat(".txt", len(names))
 
         def read(place: int) -> bytes:
@@ -209,7 +208,7 @@ class _Writer:
             quarantined=len(refused),
             splits={split: counts.get(split, 0) for split in SPLITS},
             twins=pc.sum(table.column("twin")).as_py() or 0,
-            groups=len(pc.unique(table.column("group"))),
+            groups=pc.count_distinct(table.column("group")).as_py(),
             source=title,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=tuple(notes),

@@ -52,6 +52,8 @@ class Listing:
 
     def where(self, chosen: np.ndarray) -> "Listing":
         """Only the files for which `chosen`, shape (n,), is true."""
+        if chosen.all():
+            return self
         own = self.own.filter(pyarrow.array(chosen))
         size, changed, inode = (column[chosen] for column in (self.size, self.changed, self.inode))
         return Listing(self.folders, self.folder[chosen], own, size, changed, inode, self.odd)

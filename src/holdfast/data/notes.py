@@ -49,6 +49,8 @@ def _torn(table: pyarrow.Table) -> list[str]:
 
 def _moved(table: pyarrow.Table, earlier: Earlier) -> int:
     """How many digests are in none of the splits that they were in."""
+    if not len(earlier.digests):
+        return 0
     places = pc.index_in(table.column("digest"), earlier.digests.column("digest").combine_chunks())
     before = earlier.digests.column("split").take(places.combine_chunks())
     stayed = pc.equal(before, table.column("split")).fill_null(True)

@@ -81,10 +81,10 @@ class Store:
                 tables.append(read_places(path))
         if not tables:
             return read_places(None)
-        known = pyarrow.concat_tables([_plain(table) for table in tables])
-        known = known.filter(
-            pc.invert(pc.is_in(known.column("shard"), pyarrow.array(sorted(without), pyarrow.string())))
-        )
+        known = pyarrow.concat_tables(tables).unify_dictionaries()
+        if without:
+            shards = known.column("shard").cast(pyarrow.string())
+            known = known.filter(pc.invert(pc.is_in(shards, pyarrow.array(sorted(without)))))
         return _first_of_each(known, "digest")
 
     def drop_unused(self, used: Iterable[str]) -> None:
@@ -133,7 +133,8 @@ def samples_table(
         groups: of each row.
         places: has each digest with its shard, offset and length.
     """
-    rows = plan.rows.take(pyarrow.array(seen.rows))
+    kept = [name for name in plan.rows.column_names if name in ("name", "labels") or name.startswith(META)]
+    rows = plan.rows.select(kept).take(pyarrow.array(seen.rows))
     at = pc.index_in(seen.digests, places.column("digest").combine_chunks())
     columns = {
         "digest": seen.digests,
@@ -143,7 +144,9 @@ def samples_table(
         "split": pyarrow.array(SPLITS, pyarrow.string()).take(pyarrow.array(splits)),
         "twin": pyarrow.array(find_twins(seen.digests, splits)),
     }
-    columns |= {name: places.column(name).take(at) for name in ("shard", "offset", "length")}
+    at = at.combine_chunks() if isinstance(at, pyarrow.ChunkedArray) else at
+    found = _plain(places.select(["shard", "offset", "length"]).take(at))
+    columns |= {name: found.column(name) for name in found.column_names}
     columns |= {name: values for name, values in seen.facts.items() if name not in COLUMNS}
     columns |= {name: rows.column(name) for name in rows.column_names if name.startswith(META)}
     return pyarrow.table(columns).combine_chunks()
@@ -158,7 +161,8 @@ def quarantine_table(quarantined: Sequence[Quarantined]) -> pyarrow.Table:
 
 def written_places(digests: pyarrow.Array, lengths: np.ndarray, written: Places) -> pyarrow.Table:
     """The places of members that were just written."""
-    shards = pyarrow.array(written.shards, pyarrow.string()).take(pyarrow.array(written.shard))
+    names = pyarrow.array(written.shards, pyarrow.string())
+    shards = pyarrow.DictionaryArray.from_arrays(pyarrow.array(written.shard), names)
     return pyarrow.table(
         {"digest": digests, "shard": shards, "offset": written.offsets, "length": lengths.astype(np.int64)}
     )

@@ -208,12 +208,9 @@ def read_places(shard: Path | None) -> pyarrow.Table:
             found = [(m.name.partition(".")[0], shard.stem, m.offset_data, m.size) for m in archive]
     columns = list(zip(*found, strict=True)) or [()] * 4
     kinds = {"digest": "string", "shard": "string", "offset": "int64", "length": "int64"}
-    return pyarrow.table(
-        {
-            name: pyarrow.array(column, kind)
-            for (name, kind), column in zip(kinds.items(), columns, strict=True)
-        }
-    )
+    arrays = [pyarrow.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+    table = pyarrow.table(dict(zip(kinds, arrays, strict=True)))
+    return table.set_column(1, "shard", table.column("shard").dictionary_encode())
 
 
 def padding(length: int) -> int:
