@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow
 from pyarrow import compute
 
+from holdfast.data.plan import META
 from holdfast.data.signatures import numbers
-from holdfast.data.version import COLUMNS, META, Version
+from holdfast.data.version import COLUMNS, Version
 
 _KINDS = ("format", "mode", "rate", "channels")
 """Facts that name a kind, where no value lies between two others."""
