@@ -5,6 +5,8 @@ import os
 import sys
 
 _EXTRAS = {
+    "s3": ("s3fs",),
+    "gcs": ("gcsfs",),
     "sweep": ("optuna",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),

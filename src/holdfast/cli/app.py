@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from holdfast.cli import find, report
+from holdfast.cli import find, remote, report
 from holdfast.cli import options as opt
 from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table, warner
@@ -16,7 +16,7 @@ from holdfast.core.workspace import Workspace, find_workspace
 _HELP = "Take a classifier from a folder of labelled files to a monitored API."
 
 app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **opt.STYLE)
-data_app = typer.Typer(help="Datasets: add, list, show, check.", **opt.STYLE)
+data_app = typer.Typer(help="Datasets: add, list, show, check, push, pull.", **opt.STYLE)
 models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **opt.STYLE)
 config_app = typer.Typer(help="Settings: show.", **opt.STYLE)
 find_app = typer.Typer(help="Find a learning rate or a batch size.", **opt.STYLE)
@@ -113,6 +113,8 @@ def train(
 
 
 app.command()(sweep)
+data_app.command()(remote.push)
+data_app.command()(remote.pull)
 find_app.command()(find.lr)
 find_app.command()(find.batch)
 app.command()(reproduce)

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
-from holdfast.core.files import digest_bytes, read_json
+from holdfast.core.files import digest_bytes
 from holdfast.core.media import Modality, Task
 from holdfast.core.refs import Ref, did_you_mean
+from holdfast.data.lazy import LazyShards, lazy_shards
 from holdfast.data.plan import META, SPLITS, Quarantined
 from holdfast.data.shards import is_whole
 
@@ -76,9 +77,8 @@ class Version:
         self._lengths = self.table.column("length").to_numpy()
         shards = self.table.column("shard").combine_chunks().dictionary_encode()
         self._shard_of = shards.indices.to_numpy()
-        self._shards = _Shards(
-            [folder.parents[1] / "shards" / f"{name}.tar" for name in shards.dictionary.to_pylist()]
-        )
+        paths = [folder.parents[1] / "shards" / f"{name}.tar" for name in shards.dictionary.to_pylist()]
+        self._shards: _Shards | LazyShards = lazy_shards(folder, paths) or _Shards(paths)
 
     @cached_property
     def digests(self) -> np.ndarray:
@@ -119,18 +119,24 @@ class Version:
         Raises:
             DataError: if its shard is missing or damaged.
         """
-        shard = int(self._shard_of[index])
-        try:
-            data = self._shards.read(shard, int(self._offsets[index]), int(self._lengths[index]))
-        except OSError as error:
-            raise self._damaged(index, error.strerror or str(error)) from error
-        if digest_bytes(data) != self.digests[index]:
-            raise self._damaged(index, "these are other bytes than were stored")
-        return data
+        span = (int(self._shard_of[index]), int(self._offsets[index]), int(self._lengths[index]))
+        for _ in range(2):
+            try:
+                data = self._shards.read(*span)
+            except OSError as error:
+                raise self._damaged(index, error.strerror or str(error)) from error
+            if digest_bytes(data) == self.digests[index]:
+                return data
+            if not (isinstance(self._shards, LazyShards) and self._shards.forget(*span)):
+                break
+        raise self._damaged(index, "these are other bytes than were stored")
 
     def damaged_shards(self) -> list[Path]:
         """The shards of this version that are missing, or are not what their names say. Reads them all."""
-        return [path for path in self._shards.paths if not is_whole(path)]
+        lazy = isinstance(self._shards, LazyShards)
+        return [
+            path for path in self._shards.paths if not is_whole(path) and not (lazy and not path.exists())
+        ]
 
     def _damaged(self, index: int, why: str) -> DataError:
         info, path = self.info, self._shards.paths[int(self._shard_of[index])]
@@ -252,11 +258,26 @@ def read_info(root: Path, name: str, number: int) -> VersionInfo:
     """
     path = version_folder(root, name, number) / INFO
     try:
-        return VersionInfo.from_json(read_json(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is damaged: {error}", hint="add the data again under another name"
-        ) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise _damaged_info(str(path), error) from error
+    return parse_info(data, str(path))
+
+
+def parse_info(data: bytes, where: str) -> VersionInfo:
+    """What the file `version.json` of a version says.
+
+    Raises:
+        DataError: if it is damaged; `where` names it.
+    """
+    try:
+        return VersionInfo.from_json(json.loads(data))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged_info(where, error) from error
+
+
+def _damaged_info(where: str, error: Exception) -> DataError:
+    return DataError(f"{where} is damaged: {error}", hint="add the data again under another name")
 
 
 def read_quarantine(root: Path, ref: Ref) -> list[Quarantined]:

@@ -1,0 +1,225 @@
+"""Reads samples of a lazy version: their bytes come from its remote, in blocks that are kept for a while."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.core.files import ASIDE, read_json
+from holdfast.core.locks import try_lock
+from holdfast.data.remote import Remote, open_remote
+
+LAZY = "remote.json"
+"""In the folder of a version whose shards are elsewhere: where, and how much of them may be kept here."""
+_BLOCKS = "blocks"
+BLOCK_BYTES = 4 * 2**20
+_AT_ONCE = 4
+"""Blocks in a row that one request asks for at most."""
+_TOUCH_S = 60.0
+_KEEP = 0.9
+"""Share of the room that is left in use when old blocks are dropped."""
+
+
+class LazyShards:
+    """Spans of shards that may not be here. Safe to use from several threads, processes and forks.
+
+    Blocks are files, named `<shard>-<number>`; the least recently used are dropped when there is no room.
+    What is in them is not trusted: whoever reads a sample compares its digest, and calls `forget` if it is
+    another.
+
+    Args:
+        paths: where the shards would be, were they here; those that are, are read from there.
+        where: the remote that has them.
+        cache: the folder of the blocks.
+        cache_bytes: what all blocks in it may take together; 0 keeps none.
+    """
+
+    def __init__(self, paths: Sequence[Path], where: str, cache: Path, cache_bytes: int) -> None:
+        self.paths = paths
+        self.where = where
+        self.blocks = Blocks(cache, cache_bytes)
+        self._process = -1
+        self._begin()
+
+    def read(self, shard: int, offset: int, length: int) -> bytes:
+        """Bytes of a shard, by its place among the paths.
+
+        Raises:
+            OSError: if it ends too early.
+            DataError: if the remote does not give them.
+        """
+        path = self.paths[shard]
+        if path.is_file():  # pulled since, or stored here by another version
+            with path.open("rb") as file:
+                file.seek(offset)
+                return _whole(file.read(length), length)
+        if length == 0:
+            return b""
+        first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
+        start = offset - first * BLOCK_BYTES
+        if first == last:
+            piece = self.blocks.read(path.stem, first, start, length)
+            if piece is None:
+                piece = self._fetch(path, [first])[start : start + length]
+            return _whole(piece, length)
+        return _whole(self._span(path, first, last)[start : start + length], length)
+
+    def forget(self, shard: int, offset: int, length: int) -> bool:
+        """Drop the blocks of a span, since they are damaged; whether there were any."""
+        first, last = offset // BLOCK_BYTES, (offset + max(length, 1) - 1) // BLOCK_BYTES
+        return sum(self.blocks.drop(self.paths[shard].stem, number) for number in range(first, last + 1)) > 0
+
+    def close(self) -> None:
+        """Nothing is held open between reads."""
+
+    def _span(self, path: Path, first: int, last: int) -> bytes:
+        parts: list[bytes] = []
+        missing: list[int] = []
+        for number in range(first, last + 1):
+            kept = self.blocks.read(path.stem, number)
+            if kept is None:
+                missing.append(number)
+            if missing and (kept is not None or len(missing) == _AT_ONCE or number == last):
+                parts.append(self._fetch(path, missing))
+                missing = []
+            if kept is not None:
+                parts.append(kept)
+        return b"".join(parts)
+
+    def _fetch(self, path: Path, numbers: Sequence[int]) -> bytes:
+        """Blocks in a row, from the remote; two threads that want the same wait for one request."""
+        self._begin()
+        key = (path.stem, numbers[0])
+        with self._lock:
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:
+            if len(numbers) == 1 and (kept := self.blocks.read(path.stem, numbers[0])) is not None:
+                return kept
+            name = f"{path.parents[1].name}/shards/{path.name}"
+            data = self._remote.read(name, numbers[0] * BLOCK_BYTES, len(numbers) * BLOCK_BYTES)
+            for place, number in enumerate(numbers):
+                if block := data[place * BLOCK_BYTES : (place + 1) * BLOCK_BYTES]:
+                    self.blocks.keep(path.stem, number, block)
+        with self._lock:
+            self._turns.pop(key, None)
+        return data
+
+    def _begin(self) -> None:
+        """Open the remote, again in each forked process: connections and locks must not be shared with it."""
+        if self._process != os.getpid():
+            self._lock = threading.Lock()
+            self._turns: dict[tuple[str, int], threading.Lock] = {}
+            self._remote: Remote = open_remote(self.where)
+            self._process = os.getpid()
+
+
+class Blocks:
+    """Files of bytes in a folder that never take more than a limit for long."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder, self.limit = folder, limit
+        self._touched: dict[str, float] = {}
+        self._used: int | None = None
+
+    def read(self, shard: str, number: int, start: int = 0, length: int | None = None) -> bytes | None:
+        """Bytes of a block; None if it is not here."""
+        name = f"{shard}-{number}"
+        path = self.folder / name
+        try:
+            with path.open("rb", buffering=0) as file:
+                file.seek(start)
+                data = file.read() if length is None else file.read(length)
+        except OSError:
+            return None
+        self._touch(name, path)
+        return data if data or length == 0 else None
+
+    def keep(self, shard: str, number: int, data: bytes) -> None:
+        """Keep a block if there is room on the disk; drop old ones if there are too many."""
+        if len(data) > self.limit:
+            return
+        aside = self.folder / f"{ASIDE}{uuid.uuid4().hex}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(
+                data
+            )  # not flushed: a block that a crash damaged is found by the sample's digest
+            aside.replace(self.folder / f"{shard}-{number}")
+        except OSError:  # a full or read-only disk: the remote still has it
+            aside.unlink(missing_ok=True)
+            return
+        self._used = None if self._used is None else self._used + len(data)
+        if self._used is None or self._used > self.limit:
+            self._make_room()
+
+    def drop(self, shard: str, number: int) -> bool:
+        """Remove a block; whether it was here."""
+        try:
+            (self.folder / f"{shard}-{number}").unlink()
+        except OSError:
+            return False
+        return True
+
+    def _touch(self, name: str, path: Path) -> None:
+        now = time.monotonic()
+        if now - self._touched.get(name, -_TOUCH_S) >= _TOUCH_S:
+            self._touched[name] = now
+            with suppress(OSError):  # dropped meanwhile, or not ours to touch: it only looks older than it is
+                os.utime(path)
+
+    def _make_room(self) -> None:
+        """Count what all processes keep; drop what was used least recently. One process at a time does it."""
+        lock = try_lock(self.folder / ".lock")
+        if lock is None:
+            return
+        try:
+            found = sorted(self._kept(), key=lambda entry: entry[0])
+            used = sum(size for _, size, _ in found)
+            if used > self.limit:
+                for _, size, path in found:
+                    if used <= self.limit * _KEEP:
+                        break
+                    path.unlink(missing_ok=True)
+                    used -= size
+            self._used = used
+        finally:
+            lock.release()
+
+    def _kept(self) -> list[tuple[float, int, Path]]:
+        found = []
+        for entry in os.scandir(self.folder):
+            try:
+                status = entry.stat()
+            except OSError:
+                continue
+            old = time.time() - status.st_mtime > 3600
+            if not entry.name.startswith(".") or (
+                entry.name.startswith(ASIDE) and old
+            ):  # of a killed process
+                found.append((status.st_mtime, status.st_size, Path(entry.path)))
+        return found
+
+
+def lazy_shards(folder: Path, paths: Sequence[Path]) -> LazyShards | None:
+    """How the shards of the version in a folder are read, if it is a lazy one."""
+    try:
+        told = read_json(folder / LAZY)
+    except FileNotFoundError:
+        return None
+    return LazyShards(paths, str(told["remote"]), folder.parents[1] / _BLOCKS, int(told["cache_bytes"]))
+
+
+def drop_blocks(home: Path, shards: Sequence[str]) -> None:
+    """Remove the blocks of shards of a dataset that are here whole now."""
+    for path in (home / _BLOCKS).glob("*-*"):
+        if path.name.rpartition("-")[0] in shards:
+            path.unlink(missing_ok=True)
+
+
+def _whole(data: bytes, length: int) -> bytes:
+    if len(data) != length:
+        raise OSError("it ends too early")
+    return data
