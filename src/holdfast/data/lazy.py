@@ -6,8 +6,10 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from holdfast.core.errors import DataError
 from holdfast.core.files import ASIDE, read_json
 from holdfast.core.locks import try_lock
 from holdfast.data.remote import Remote, open_remote
@@ -41,8 +43,7 @@ class LazyShards:
         self.paths = paths
         self.where = where
         self.blocks = Blocks(cache, cache_bytes)
-        self._process = -1
-        self._begin()
+        self._link: _Link | None = None
 
     def read(self, shard: int, offset: int, length: int) -> bytes:
         """Bytes of a shard, by its place among the paths.
@@ -51,21 +52,13 @@ class LazyShards:
             OSError: if it ends too early.
             DataError: if the remote does not give them.
         """
-        path = self.paths[shard]
-        if path.is_file():  # pulled since, or stored here by another version
-            with path.open("rb") as file:
-                file.seek(offset)
-                return _whole(file.read(length), length)
-        if length == 0:
-            return b""
-        first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
-        start = offset - first * BLOCK_BYTES
-        if first == last:
-            piece = self.blocks.read(path.stem, first, start, length)
-            if piece is None:
-                piece = self._fetch(path, [first])[start : start + length]
-            return _whole(piece, length)
-        return _whole(self._span(path, first, last)[start : start + length], length)
+        for _ in range(2):
+            data = self._read(self.paths[shard], offset, length)
+            if len(data) == length:
+                return data
+            if not self.forget(shard, offset, length):
+                break
+        raise OSError("it ends too early")
 
     def forget(self, shard: int, offset: int, length: int) -> bool:
         """Drop the blocks of a span, since they are damaged; whether there were any."""
@@ -74,6 +67,20 @@ class LazyShards:
 
     def close(self) -> None:
         """Nothing is held open between reads."""
+
+    def _read(self, path: Path, offset: int, length: int) -> bytes:
+        if path.is_file():  # pulled since, or stored here by another version
+            with path.open("rb") as file:
+                file.seek(offset)
+                return file.read(length)
+        if length == 0:
+            return b""
+        first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
+        start = offset - first * BLOCK_BYTES
+        if first < last:
+            return self._span(path, first, last)[start : start + length]
+        kept = self.blocks.read(path.stem, first, start, length)
+        return self._fetch(path, [first])[start : start + length] if kept is None else kept
 
     def _span(self, path: Path, first: int, last: int) -> bytes:
         parts: list[bytes] = []
@@ -91,29 +98,41 @@ class LazyShards:
 
     def _fetch(self, path: Path, numbers: Sequence[int]) -> bytes:
         """Blocks in a row, from the remote; two threads that want the same wait for one request."""
-        self._begin()
+        link = self._open()
         key = (path.stem, numbers[0])
-        with self._lock:
-            turn = self._turns.setdefault(key, threading.Lock())
+        with link.lock:
+            turn = link.turns.setdefault(key, threading.Lock())
         with turn:
             if len(numbers) == 1 and (kept := self.blocks.read(path.stem, numbers[0])) is not None:
                 return kept
             name = f"{path.parents[1].name}/shards/{path.name}"
-            data = self._remote.read(name, numbers[0] * BLOCK_BYTES, len(numbers) * BLOCK_BYTES)
+            try:
+                data = link.remote.read(name, numbers[0] * BLOCK_BYTES, len(numbers) * BLOCK_BYTES)
+            except FileNotFoundError as error:
+                raise DataError(
+                    f"{self.where}/{name} is not there, but a lazy version needs it",
+                    hint="push the version there again, from a store that has it whole",
+                ) from error
             for place, number in enumerate(numbers):
                 if block := data[place * BLOCK_BYTES : (place + 1) * BLOCK_BYTES]:
                     self.blocks.keep(path.stem, number, block)
-        with self._lock:
-            self._turns.pop(key, None)
+        with link.lock:
+            link.turns.pop(key, None)
         return data
 
-    def _begin(self) -> None:
-        """Open the remote, again in each forked process: connections and locks must not be shared with it."""
-        if self._process != os.getpid():
-            self._lock = threading.Lock()
-            self._turns: dict[tuple[str, int], threading.Lock] = {}
-            self._remote: Remote = open_remote(self.where)
-            self._process = os.getpid()
+    def _open(self) -> "_Link":
+        """The connection of this process: a fork shares neither connections nor locks with its parent."""
+        if self._link is None or self._link.process != os.getpid():
+            self._link = _Link(os.getpid(), open_remote(self.where))
+        return self._link
+
+
+@dataclass
+class _Link:
+    process: int
+    remote: Remote
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    turns: dict[tuple[str, int], threading.Lock] = field(default_factory=dict)
 
 
 class Blocks:
@@ -149,7 +168,8 @@ class Blocks:
             )  # not flushed: a block that a crash damaged is found by the sample's digest
             aside.replace(self.folder / f"{shard}-{number}")
         except OSError:  # a full or read-only disk: the remote still has it
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
             return
         self._used = None if self._used is None else self._used + len(data)
         if self._used is None or self._used > self.limit:
@@ -217,9 +237,3 @@ def drop_blocks(home: Path, shards: Sequence[str]) -> None:
     for path in (home / _BLOCKS).glob("*-*"):
         if path.name.rpartition("-")[0] in shards:
             path.unlink(missing_ok=True)
-
-
-def _whole(data: bytes, length: int) -> bytes:
-    if len(data) != length:
-        raise OSError("it ends too early")
-    return data

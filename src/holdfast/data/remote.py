@@ -161,9 +161,8 @@ class _Bucket:
         end = None if length is None else offset + length
         span = {} if offset == 0 and end is None else {"start": offset, "end": end}
         where = f"{self.bucket}/{self._key(path)}"
-        return self._do(
-            "read", "reading", path, lambda: self._fs.cat_file(where, **span, **self._one_request)
-        )
+        get: Callable[[], bytes] = partial(self._fs.cat_file, where, **span, **self._one_request)
+        return self._do("read", "reading", path, get)
 
     def put_shard(self, path: str, file: Path) -> None:
         if digest_file(file) != file.stem:
