@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.core.errors import InputError
 from holdfast.data import ingest
+from holdfast.data.remote import Bucket, open_remote
 from holdfast.testing.proxy import Proxy, faulty
 from holdfast.testing.toys import write_texts
 
@@ -91,3 +92,13 @@ def _is_taken(upstream: str, path: str, body: bytes) -> bool:
 def _ask(method: str, url: str) -> None:
     headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
     urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=20).close()
+
+
+def put_files(address: str, folder: Path) -> None:
+    """Copy the files of a folder to a bucket, whatever their names."""
+    bucket = open_remote(address)
+    assert isinstance(bucket, Bucket)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        bucket._fs.pipe_file(
+            f"{bucket.bucket}/{bucket.prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+        )

@@ -11,11 +11,13 @@ import pyarrow
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from holdfast.core.addresses import masked
 from holdfast.core.errors import DataError
 from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, write_json
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import check_name
+from holdfast.data.fetch import open_any
 from holdfast.data.fingerprint import fingerprint
 from holdfast.data.layout import plan_source, refuse_one_label
 from holdfast.data.look import Probe, Seen, look, refuse_empty
@@ -26,7 +28,7 @@ from holdfast.data.restore import restore_shard
 from holdfast.data.scans import Scan
 from holdfast.data.shards import Members, plain_suffixes, write_shards
 from holdfast.data.shares import told_shares
-from holdfast.data.source import Source, open_source
+from holdfast.data.source import Source
 from holdfast.data.spill import Spill
 from holdfast.data.splits import Columns, Shares, assign_splits
 from holdfast.data.times import read_times
@@ -50,7 +52,7 @@ def ingest(
     samples keep their splits, and a version appears whole or not at all, whenever this is killed.
 
     Args:
-        source: a folder, a table, a zip or a tar.
+        source: a folder, a table, a zip or a tar; here, or at `s3://`, `gs://`, `https://`, `hf://datasets/…`.
         root: the folder of all datasets.
         name: of the dataset; made if it is not there.
         options: what the user says about the source.
@@ -65,7 +67,7 @@ def ingest(
     check_name(name)
     options = options or SourceOptions()
     _check_shares(options)
-    with open_source(Path(source), ignore=options.ignore) as opened:
+    with open_any(source, ignore=options.ignore) as opened:
         scan = Scan(root / name / "scans", str(source))
         plan = plan_source(opened, options)
         home = root / name
@@ -78,7 +80,7 @@ def ingest(
             refuse_empty(seen, quarantined)
             writer = _Writer(store, opened, plan, spill, verify=verify)
             with telling(quarantined):
-                info = writer.write(seen, quarantined, options, str(source))
+                info = writer.write(seen, quarantined, options, masked(str(source)))
             scan.remember(plan, seen)
             return info
 

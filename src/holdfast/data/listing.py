@@ -91,13 +91,18 @@ def list_names(members: Iterable[tuple[str, int]], *, changed: int = 0, inode: i
         changed: when the archive was last written, in nanoseconds.
         inode: of the archive.
     """
-    by_folder: dict[str, list[tuple[str, int]]] = {}
-    for name, size in members:
+    return list_stamped((name, size, changed, inode) for name, size in members)
+
+
+def list_stamped(members: Iterable[tuple[str, int, int, int]]) -> Listing:
+    """The listing of names with sizes, times and inodes, as `Listing` has them, in any order."""
+    by_folder: dict[str, list[tuple[str, int, int, int]]] = {}
+    for name, *stamps in members:
         folder, _, own = name.rpartition("/")
-        by_folder.setdefault(folder, []).append((own, size))
+        by_folder.setdefault(folder, []).append((own, *stamps))  # type: ignore[arg-type]
     gathered = _Gathered()
     for folder in sorted(by_folder):
-        gathered.folder(folder, ((own, size, changed, inode) for own, size in by_folder[folder]))
+        gathered.folder(folder, iter(by_folder[folder]))
     return gathered.listing()
 
 

@@ -5,9 +5,10 @@ import shutil
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from holdfast.core.addresses import masked
@@ -28,6 +29,15 @@ T = TypeVar("T")
 LAST = "version.json"
 """The file of a version that is written last: a bucket has a version when it has this file of it."""
 _CONNECTIONS = 32
+
+
+class Entry(NamedTuple):
+    """An object: when it was written, in nanoseconds, or 0; and a mark that changes when its bytes do."""
+
+    path: str
+    size: int
+    changed: int
+    mark: str
 
 
 class Remote(Protocol):
@@ -137,8 +147,8 @@ class Folder:
                 raise
 
 
-class _Bucket:
-    """What stores of objects share: an object appears whole, or not at all."""
+class Bucket:
+    """What stores of objects share: an object appears whole, or not at all. See `Remote` for the methods."""
 
     kind = ""
     attempts = 6
@@ -151,11 +161,21 @@ class _Bucket:
         self._fs = self._connect()
 
     def sizes(self, folder: str) -> dict[str, int]:
-        start = self._key(folder).rstrip("/") + "/"
+        """See `Remote`."""
+        return {entry.path: entry.size for entry in self.entries(folder)}
+
+    def entries(self, folder: str) -> list[Entry]:
+        """All objects below a folder, with paths below it."""
+        start = self._key(folder).rstrip("/") + "/" if folder or self.prefix else ""
         found = self._do("list", "listing", folder, lambda: self._list(start))
-        return {key.removeprefix(start): size for key, size in found.items() if key != start}
+        return [
+            entry._replace(path=entry.path.removeprefix(start))
+            for entry in found
+            if not entry.path.endswith("/")  # what consoles make where a person asks for a folder
+        ]
 
     def read(self, path: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See `Remote`."""
         if length == 0:
             return b""
         end = None if length is None else offset + length
@@ -165,6 +185,7 @@ class _Bucket:
         return self._do("read", "reading", path, get)
 
     def put_shard(self, path: str, file: Path) -> None:
+        """See `Remote`: the store compares what arrives with a digest."""
         if digest_file(file) != file.stem:
             raise damaged_shard(file)
         self._do("write", "writing", path, lambda: self._put_file(self._key(path), file))
@@ -193,7 +214,7 @@ class _Bucket:
     def _connect(self) -> Any:
         raise NotImplementedError
 
-    def _list(self, start: str) -> dict[str, int]:
+    def _list(self, start: str) -> list[Entry]:
         raise NotImplementedError
 
     def _put_file(self, key: str, file: Path) -> None:
@@ -203,7 +224,7 @@ class _Bucket:
         raise NotImplementedError
 
 
-class S3(_Bucket):
+class S3(Bucket):
     """Objects in S3 or what speaks like it. The store itself checks each upload by its SHA-256."""
 
     kind = "s3"
@@ -226,12 +247,15 @@ class S3(_Bucket):
         fs.retries = 1
         return fs
 
-    def _list(self, start: str) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def _list(self, start: str) -> list[Entry]:
+        found: list[Entry] = []
         more: dict[str, str] = {}
         while True:
             page = self._fs.call_s3("list_objects_v2", Bucket=self.bucket, Prefix=start, **more)
-            found |= {item["Key"]: item["Size"] for item in page.get("Contents", [])}
+            for item in page.get("Contents", []):
+                found.append(
+                    Entry(item["Key"], item["Size"], _nanoseconds(item["LastModified"]), item["ETag"])
+                )
             if not page.get("IsTruncated"):
                 return found
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -255,7 +279,7 @@ class S3(_Bucket):
         self._fs.call_s3("put_object", **put)
 
 
-class GoogleCloud(_Bucket):
+class GoogleCloud(Bucket):
     """Objects in Google Cloud Storage. Uploads are compared with the MD5 that the store reports."""
 
     kind = "gs"
@@ -276,10 +300,13 @@ class GoogleCloud(_Bucket):
         )  # it would print what we tell in our words
         return GCSFileSystem(consistency="md5", use_listings_cache=False, skip_instance_cache=True)
 
-    def _list(self, start: str) -> dict[str, int]:
+    def _list(self, start: str) -> list[Entry]:
         found = self._fs.find(f"{self.bucket}/{start}", detail=True)
         cut = len(self.bucket) + 1
-        return {name[cut:]: int(info["size"]) for name, info in found.items()}
+        return [
+            Entry(name[cut:], int(info["size"]), _nanoseconds(info.get("mtime")), str(info.get("etag", "")))
+            for name, info in found.items()
+        ]
 
     def _put_file(self, key: str, file: Path) -> None:
         where = f"{self.bucket}/{key}"
@@ -307,3 +334,7 @@ def _http_status(error: BaseException) -> int:
     cause = error.__cause__ or error
     response = getattr(cause, "response", None) or getattr(error, "response", None) or {}
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _nanoseconds(moment: datetime | None) -> int:
+    return 0 if moment is None else int(moment.timestamp() * 1e9)

@@ -88,7 +88,7 @@ def open_source(path: Path, *, ignore: tuple[str, ...] = ()) -> Iterator[Source]
     elif path.suffix.lower() == ".zip":
         with _opened_zip(path) as archive:
             yield _Zip(archive, path, ignore)
-    elif _is_tar(path):
+    elif is_tar(path):
         with _plain_tar(path) as file:
             yield _Tar(file, path, ignore)
     else:
@@ -188,7 +188,7 @@ class _Tar(Listed):
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
         offset, size = self._members[self._on_disk(name)]
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         with self._lock:
             self._file.seek(offset)
             data = self._file.read(size)
@@ -241,7 +241,7 @@ def _read_file(path: str, limit: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("cannot be read: it is no file but a folder, a pipe or a device")
         if status.st_size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         data = os.read(handle, status.st_size + 1)
         if len(data) == status.st_size:
             return data
@@ -254,11 +254,12 @@ def _read_file(path: str, limit: int) -> bytes:
 def _read_up_to(file: IO[bytes], limit: int) -> bytes:
     data = file.read(limit + 1)
     if len(data) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     return data
 
 
-def _too_large(limit: int) -> InputError:
+def too_large(limit: int) -> InputError:
+    """What to say of a file that is longer than a limit in bytes."""
     return InputError(f"larger than {limit // 2**20} MB")
 
 
@@ -286,7 +287,8 @@ def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def _is_tar(path: Path) -> bool:
+def is_tar(path: Path) -> bool:
+    """Whether a file's name is that of a tar, packed or not."""
     return any(suffix in (".tar", ".tgz") for suffix in [s.lower() for s in path.suffixes[-2:]])
 
 

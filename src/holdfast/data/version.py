@@ -1,6 +1,7 @@
 """A version of a dataset: what is in it, and its samples by index."""
 
 import dataclasses
+import json
 import os
 import threading
 from collections.abc import Sequence
