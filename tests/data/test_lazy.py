@@ -177,6 +177,18 @@ def test_a_shard_that_left_the_remote_is_told(tmp_path: Path, root: Path) -> Non
         version.read(0)
 
 
+def test_a_shard_that_is_here_is_read_from_here(home: Path, root: Path, proxy: Proxy) -> None:
+    shard = next((root / "sea/shards").glob("*.tar"))
+    (home / "sea/shards").mkdir(exist_ok=True)
+    (home / "sea/shards" / shard.name).write_bytes(shard.read_bytes())
+    proxy.seen.clear()
+
+    assert read_all(home) == read_all(root)
+    with open_version(home, SEA) as version:
+        assert version._shards.read(0, 100, 35_000) == shard.read_bytes()[100:35_100]
+    assert proxy.seen == []
+
+
 def test_a_lazy_version_is_not_pushed(home: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="1 of 1 shards of sea are not here") as told:
         push(home, SEA, tmp_path / "other")

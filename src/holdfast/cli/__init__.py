@@ -7,6 +7,8 @@ import sys
 _EXTRAS = {
     "s3": ("s3fs",),
     "gcs": ("gcsfs",),
+    "https": ("aiohttp", "fsspec"),
+    "hf": ("huggingface_hub",),
     "sweep": ("optuna",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),

@@ -42,7 +42,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def up(
-    source: Annotated[str, typer.Argument(help="A folder, a table, a zip or a tar of labelled samples.")],
+    source: opt.Source,
     overrides: opt.Overrides = None,
     name: opt.Name = None,
     label: opt.Label = None,
@@ -173,7 +173,7 @@ def serve(
 
 @data_app.command("add")
 def data_add(
-    source: Annotated[str, typer.Argument(help="A folder, a table, a zip or a tar of labelled samples.")],
+    source: opt.Source,
     name: opt.Name = None,
     label: opt.Label = None,
     group: opt.Group = None,

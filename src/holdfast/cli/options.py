@@ -17,6 +17,12 @@ Overrides = Annotated[
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings.")]
 Force = Annotated[bool, typer.Option("--force", help="Move the alias even where the gate says no.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder, a table, a zip or a tar of labelled samples; here, or at s3://, gs://, https://."
+    ),
+]
 Name = Annotated[str | None, typer.Option("--name", help="Of the dataset; default: the source's name.")]
 Label = Annotated[
     str | None, typer.Option("--label", help="The label column, or several with commas between.")

@@ -95,6 +95,7 @@ class _OnWeb:
     """Files on a web server that lists its folders, as Apache, nginx and Python's own do; or one file."""
 
     def __init__(self, url: str, query: str = "") -> None:
+        import aiohttp  # noqa: F401  # fsspec would say less well that it is missing
         import fsspec
 
         self._url, self._query, self.uri = url.rstrip("/") + "/", query, masked(url)

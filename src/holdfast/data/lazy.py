@@ -69,18 +69,14 @@ class LazyShards:
         """Nothing is held open between reads."""
 
     def _read(self, path: Path, offset: int, length: int) -> bytes:
-        if path.is_file():  # pulled since, or stored here by another version
-            with path.open("rb") as file:
-                file.seek(offset)
-                return file.read(length)
         if length == 0:
             return b""
         first, last = offset // BLOCK_BYTES, (offset + length - 1) // BLOCK_BYTES
         start = offset - first * BLOCK_BYTES
-        if first < last:
-            return self._span(path, first, last)[start : start + length]
-        kept = self.blocks.read(path.stem, first, start, length)
-        return self._fetch(path, [first])[start : start + length] if kept is None else kept
+        kept = self.blocks.read(path.stem, first, start, length) if first == last else None
+        if kept is None:  # the shard may have been pulled since, or stored here by another version
+            kept = read_span(str(path), offset, length)
+        return self._span(path, first, last)[start : start + length] if kept is None else kept
 
     def _span(self, path: Path, first: int, last: int) -> bytes:
         parts: list[bytes] = []
@@ -140,21 +136,17 @@ class Blocks:
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
+        self._folder = str(folder)
         self._touched: dict[str, float] = {}
         self._used: int | None = None
 
     def read(self, shard: str, number: int, start: int = 0, length: int | None = None) -> bytes | None:
         """Bytes of a block; None if it is not here."""
-        name = f"{shard}-{number}"
-        path = self.folder / name
-        try:
-            with path.open("rb", buffering=0) as file:
-                file.seek(start)
-                data = file.read() if length is None else file.read(length)
-        except OSError:
-            return None
-        self._touch(name, path)
-        return data if data or length == 0 else None
+        path = f"{self._folder}/{shard}-{number}"
+        data = read_span(path, start, BLOCK_BYTES if length is None else length)
+        if data is not None:
+            self._touch(path)
+        return data
 
     def keep(self, shard: str, number: int, data: bytes) -> None:
         """Keep a block if there is room on the disk; drop old ones if there are too many."""
@@ -183,10 +175,10 @@ class Blocks:
             return False
         return True
 
-    def _touch(self, name: str, path: Path) -> None:
+    def _touch(self, path: str) -> None:
         now = time.monotonic()
-        if now - self._touched.get(name, -_TOUCH_S) >= _TOUCH_S:
-            self._touched[name] = now
+        if now - self._touched.get(path, -_TOUCH_S) >= _TOUCH_S:
+            self._touched[path] = now
             with suppress(OSError):  # dropped meanwhile, or not ours to touch: it only looks older than it is
                 os.utime(path)
 
@@ -221,6 +213,21 @@ class Blocks:
             ):  # of a killed process
                 found.append((status.st_mtime, status.st_size, Path(entry.path)))
         return found
+
+
+def read_span(path: str, start: int, length: int) -> bytes | None:
+    """Bytes of a file, with as few calls as can be; None if it is not there or has none at `start`."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return None
+    try:
+        os.lseek(handle, start, os.SEEK_SET)
+        return os.read(handle, length) or None
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
 def lazy_shards(folder: Path, paths: Sequence[Path]) -> LazyShards | None:
