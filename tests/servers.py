@@ -37,6 +37,7 @@ def store(folder: Path, *, name: str = "sea", per_class: int = 20, versions: int
 
 @contextmanager
 def s3_server(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    import botocore.loaders
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -53,6 +54,8 @@ def s3_server(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
             }
             for name, value in {**told, "AWS_ENDPOINT_URL": proxy.url, "AWS_CONFIG_FILE": os.devnull}.items():
                 patch.setenv(name, value)
+            loader = botocore.loaders.create_loader()  # each connection would read the same large files anew
+            patch.setattr("botocore.loaders.create_loader", lambda *_: loader)
             _ask("POST", f"http://{host}:{port}/moto-api/reset")
             _ask("PUT", f"http://{host}:{port}/{BUCKET}")
             yield proxy

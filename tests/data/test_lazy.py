@@ -12,11 +12,12 @@ import pytest
 
 from holdfast.core.errors import DataError
 from holdfast.core.refs import parse_ref
-from holdfast.data import lazy, open_version
+from holdfast.data import ingest, lazy, open_version
 from holdfast.data.pull import pull
 from holdfast.data.push import push
 from holdfast.testing.proxy import Proxy
-from tests.servers import BUCKET, s3_server, store
+from holdfast.testing.toys import write_texts
+from tests.servers import BUCKET, look, s3_server, store
 
 SEA = parse_ref("sea")
 BLOCK = 4096
@@ -187,6 +188,27 @@ def test_a_shard_that_is_here_is_read_from_here(home: Path, root: Path, proxy: P
     with open_version(home, SEA) as version:
         assert version._shards.read(0, 100, 35_000) == shard.read_bytes()[100:35_100]
     assert proxy.seen == []
+
+
+def test_data_added_to_a_lazy_version_stores_only_what_is_new(
+    tmp_path: Path, root: Path, proxy: Proxy
+) -> None:
+    where = f"s3://{BUCKET}/grown"
+    push(root, SEA, where)
+    pull(tmp_path / "ann", SEA, where, lazy=True)
+    more = write_texts(tmp_path / "more.csv", per_class=25)  # the forty that are there, and ten
+    proxy.seen.clear()
+
+    info = ingest(more, tmp_path / "ann", "sea", probe=look)
+    asked = proxy.count("GET")
+    pushed = push(tmp_path / "ann", SEA, where)
+    pull(tmp_path / "bob", SEA, where)
+
+    assert (info.version, info.samples, asked, info.notes) == (2, 50, 0, ())
+    assert (pushed.shards, pushed.copied) == (2, 1)
+    assert read_all(tmp_path / "ann") == read_all(tmp_path / "bob")
+    with open_version(tmp_path / "bob", SEA) as version:
+        assert len(version) == 50
 
 
 def test_a_lazy_version_is_not_pushed(home: Path, tmp_path: Path) -> None:

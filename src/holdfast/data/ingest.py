@@ -1,5 +1,6 @@
 """Takes a source into the store: every sample looked at, digested, split and kept."""
 
+import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from holdfast.core.refs import check_name
 from holdfast.data.fetch import open_any
 from holdfast.data.fingerprint import fingerprint
 from holdfast.data.layout import plan_source, refuse_one_label
+from holdfast.data.lazy import LAZY
 from holdfast.data.look import Probe, Seen, look, refuse_empty
 from holdfast.data.notes import sample_notes
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, SourceOptions, some, storable, telling
@@ -122,6 +124,8 @@ class _Writer:
                 parquet.write_table(table, aside / SAMPLES, compression="zstd")
                 parquet.write_table(refused, aside / QUARANTINE, compression="zstd")
                 write_json(aside / INFO, info.to_json())
+                for shard in self.store.elsewhere.keys() & set(pc.unique(table.column("shard")).to_pylist()):
+                    shutil.copy(self.store.elsewhere[shard], aside / LAZY)
                 publish(aside, version_folder(self.store.root, self.store.name, info.version))
         self.store.drop_unused(pc.unique(table.column("shard")).to_pylist())
         return replace(same, notes=tuple(dict.fromkeys([*same.notes, *said]))) if same else info
