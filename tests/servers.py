@@ -1,13 +1,17 @@
 """Real servers of objects for the tests: S3 by moto, Google Cloud by an emulator, faults in between."""
 
+import hashlib
+import http.server
+import json
 import os
 import re
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 
@@ -105,3 +109,70 @@ def put_files(address: str, folder: Path) -> None:
         bucket._fs.pipe_file(
             f"{bucket.bucket}/{bucket.prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes()
         )
+
+
+@contextmanager
+def hub_server(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
+    """What the Hugging Face hub answers for the datasets in a folder, `<folder>/<user>/<name>/…`."""
+
+    class Hub(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, _, rest = urlsplit(self.path).path.strip("/").partition("/")
+            if kind == "datasets":  # datasets/user/name/resolve/main/path
+                user, name, _, _, path = unquote(rest).split("/", 4)
+                return self._answer((folder / user / name / path).read_bytes())
+            user, name, *_ = [*rest.removeprefix("datasets/").split("/"), ""]
+            top = folder / user / name
+            if not top.is_dir():
+                return self._answer(b"{}", 404, {"X-Error-Code": "RepoNotFound"})
+            if "/tree/" not in rest:
+                return self._json({"id": f"{user}/{name}", "sha": "0" * 40, "siblings": [], "private": False})
+            return self._json([self._entry(top, path) for path in sorted(top.rglob("*"))])
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def do_POST(self) -> None:
+            user, name = self.path.removeprefix("/api/datasets/").split("/")[:2]
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            try:
+                wanted = json.loads(body)["paths"]
+            except ValueError:
+                wanted = parse_qs(body)["paths"]
+            top = folder / user / name
+            self._json([self._entry(top, top / path) for path in wanted if (top / path).exists()])
+
+        def _entry(self, top: Path, path: Path) -> dict[str, object]:
+            inner = path.relative_to(top).as_posix()
+            oid = hashlib.sha1(inner.encode()).hexdigest()
+            if path.is_dir():
+                return {"type": "directory", "path": inner, "oid": oid, "size": 0}
+            return {"type": "file", "path": inner, "oid": oid, "size": path.stat().st_size}
+
+        def _json(self, value: object) -> None:
+            self._answer(json.dumps(value).encode(), headers={"Content-Type": "application/json"})
+
+        def _answer(self, data: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+            whole = len(data)
+            if status == 200 and (span := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))):
+                data, status = data[int(span[1]) : int(span[2]) + 1], 206 if int(span[1]) < whole else 416
+            self.send_response(status)
+            for key, value in {**(headers or {}), "Content-Length": str(len(data)), "ETag": '"1"'}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    patch.setattr("huggingface_hub.constants.ENDPOINT", url)
+    patch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    try:
+        yield url
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -18,7 +18,7 @@ from holdfast.data.fetch import open_any
 from holdfast.modality import probe
 from holdfast.testing.proxy import Fault, Proxy, faulty
 from holdfast.testing.toys import write_attributes, write_images, write_texts
-from tests.servers import BUCKET, SECRET, gcs_server, put_files, s3_server
+from tests.servers import BUCKET, SECRET, gcs_server, hub_server, put_files, s3_server
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +236,21 @@ def test_a_hugging_face_dataset_keeps_its_classes_and_splits(tmp_path: Path) -> 
     with open_version(tmp_path, parse_ref("it")) as version:
         assert set(version.metadata["camera"]) == {"c0", "c1", "c2"}
         assert all(version.read(index).startswith(b"\x89PNG") for index in range(12))
+
+
+def test_a_dataset_of_the_hub_is_fetched_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(GOLDEN / "many", tmp_path / "hub/ann/tagged")
+    write_images(tmp_path / "hub/ann/shapes", per_class=6)
+
+    with hub_server(monkeypatch, tmp_path / "hub"):
+        tagged = add("hf://datasets/ann/tagged", tmp_path / "a", "tagged")
+        shapes = add("hf://datasets/ann/shapes", tmp_path / "a", "shapes")
+        with pytest.raises(DataError, match="there is no hf://datasets/ann/nothing on the hub") as told:
+            add("hf://datasets/ann/nothing", tmp_path / "a", "nothing")
+
+    assert (tagged.task, tagged.samples) == ("multi", 6)
+    assert shapes.fingerprint == add(tmp_path / "hub/ann/shapes", tmp_path / "b").fingerprint
+    assert "hf auth login" in str(told.value.hint)
 
 
 def test_a_row_without_a_class_is_quarantined(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Versions go to a remote and come back whole, whatever the remote and the way there do."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,6 +169,30 @@ def test_a_manifest_that_was_changed_is_not_pulled(root: Path, tmp_path: Path) -
         pull(tmp_path / "home", SEA, tmp_path / "far")
 
     assert versions_of(tmp_path / "home", "sea") == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    push(root, SEA, tmp_path / "far")
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(DataError, match="further: No space left on device"):
+        push(root, SEA, tmp_path / "further")
+    with pytest.raises(DataError, match="sea: No space left on device"):
+        pull(tmp_path / "home", SEA, tmp_path / "far")
+
+    assert versions_of(tmp_path / "home", "sea") == []
+    assert [path.name for path in (tmp_path / "home/sea").rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_a_bucket_needs_no_prefix(s3: Proxy, root: Path, tmp_path: Path) -> None:
+    push(root, SEA, f"s3://{BUCKET}")
+
+    assert pull(tmp_path / "home", SEA, f"s3://{BUCKET}/").new
 
 
 def test_equal_content_in_other_shards_is_the_same_version(root: Path, where: str, tmp_path: Path) -> None:

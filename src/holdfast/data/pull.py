@@ -26,6 +26,7 @@ from holdfast.data.fingerprint import fingerprint
 from holdfast.data.lazy import LAZY, drop_blocks
 from holdfast.data.push import Copied, in_parallel, numbers_there, same_content, shard_names, version_there
 from holdfast.data.remote import Remote, open_remote
+from holdfast.data.remote_faults import room_told
 from holdfast.data.version import SAMPLES, VersionInfo, read_info, version_folder, versions_of
 
 _PART_BYTES = 8 * 2**20
@@ -62,7 +63,7 @@ def pull(
             f"there is no {ref.name}@{number} at {remote.uri}", hint="check its number and the address"
         )
     home = root / ref.name
-    with locked(home / ".lock", what=f"dataset {ref.name}"):
+    with locked(home / ".lock", what=f"dataset {ref.name}"), room_told(home):
         for folder in (home / "shards", home / "versions"):
             clear_aside(folder)
         return _Pull(root, remote, there).run(lazy, cache_bytes)

@@ -17,6 +17,7 @@ from holdfast.core.progress import progress
 from holdfast.core.refs import Ref
 from holdfast.data.lazy import LAZY
 from holdfast.data.remote import LAST, Folder, Remote, open_remote
+from holdfast.data.remote_faults import room_told
 from holdfast.data.version import (
     QUARANTINE,
     SAMPLES,
@@ -64,7 +65,7 @@ def push(root: Path, ref: Ref, where: str | Path) -> Copied:
     remote = open_remote(where)
     if isinstance(remote, Folder) and remote.folder.resolve() == root.resolve():
         raise DataError(f"{remote.uri} is this workspace's own store", hint="give another folder")
-    with _held(remote, ref.name):
+    with _held(remote, ref.name), room_told(Path(remote.uri)):
         there = version_there(remote, ref.name, number)
         if there is not None and not same_content(folder, info, remote, there):
             raise _taken(info, remote, there.fingerprint)

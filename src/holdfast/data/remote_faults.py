@@ -5,7 +5,9 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -71,6 +73,19 @@ _BROKEN = {  # names, so that no library is imported to compare with
     *("ServerDisconnectedError", "ClientOSError", "FSTimeoutError", "HTTPClientError", "ResponseParserError"),
     *("ServerTimeoutError", "ClientConnectorError", "ChecksumError", "ProxyError", "ChunkedEncodingError"),
 }
+
+
+@contextmanager
+def room_told(folder: Path) -> Iterator[None]:
+    """Let an error of a full disk, which names no file, say where there is no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
+            raise
+        raise DataError(
+            f"{folder}: {error.strerror}", hint="make room and run it again: what was copied stays"
+        ) from error
 
 
 def retrying(
@@ -160,7 +175,8 @@ def _place_fault(error: Exception, uri: str, doing: str) -> tuple[str, str] | No
         region = _region(error)
         where = f"set AWS_REGION={region or 'to where the bucket is'} and try again"
         return f"the bucket is in {f'region {region}' if region else 'another region'}", where
-    if _code(error) == "NoSuchBucket" or (isinstance(error, FileNotFoundError) and doing == "listing"):
+    nowhere = isinstance(error, FileNotFoundError) and doing == "listing" and uri.startswith(("s3:", "gs:"))
+    if _code(error) == "NoSuchBucket" or nowhere:
         bucket = urlsplit(uri).netloc
         make = "gcloud storage buckets create gs://" if uri.startswith("gs") else "aws s3 mb s3://"
         return f"there is no bucket {bucket!r}", f"check its name, or make it: {make}{bucket}"
