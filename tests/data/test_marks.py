@@ -26,6 +26,10 @@ def song(seed: int, seconds: float = 4.0) -> np.ndarray:
     return sound.astype(np.float32)
 
 
+def groups(*landmarks: np.ndarray) -> list[int]:
+    return near_sounds(np.concatenate(landmarks), np.array([len(part) for part in landmarks])).groups.tolist()
+
+
 def encoded(sound: np.ndarray, form: str, subtype: str) -> np.ndarray:
     file = io.BytesIO()
     soundfile.write(file, sound, RATE, format=form, subtype=subtype)
@@ -46,15 +50,11 @@ def encoded(sound: np.ndarray, form: str, subtype: str) -> np.ndarray:
     ids=["quieter", "ogg", "mp3", "other rate", "begins later", "noise"],
 )
 def test_a_copy_is_near(sound: np.ndarray, rate: int) -> None:
-    near = near_sounds([marks(song(1), RATE), marks(song(0), RATE), marks(sound, rate)])
-
-    assert near.groups.tolist() == [0, 1, 1]
+    assert groups(marks(song(1), RATE), marks(song(0), RATE), marks(sound, rate)) == [0, 1, 1]
 
 
 def test_other_songs_are_not_near() -> None:
-    near = near_sounds([marks(song(seed), RATE) for seed in range(20)])
-
-    assert near.groups.tolist() == list(range(20))
+    assert groups(*(marks(song(seed), RATE) for seed in range(20))) == list(range(20))
 
 
 @pytest.mark.parametrize("sound", [np.zeros(0), np.zeros(100), np.zeros(RATE), np.ones(RATE)])
@@ -70,6 +70,8 @@ def test_landmarks_are_few_and_none_comes_twice() -> None:
 
 
 def test_many_copies_are_one_group() -> None:
-    near = near_sounds([marks(song(0), RATE)] * 300)
+    assert set(groups(*[marks(song(0), RATE)] * 300)) == {0}
 
-    assert set(near.groups) == {0}
+
+def test_recordings_without_landmarks_stay_alone() -> None:
+    assert groups(*[marks(np.zeros(RATE), RATE)] * 3) == [0, 1, 2]

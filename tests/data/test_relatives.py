@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from holdfast.core.media import Modality
 from holdfast.data import signatures as sign
-from holdfast.data.relatives import heads, near_groups
+from holdfast.data.relatives import heads, near_groups, united
 
 
 def table(modality: Modality, *signatures: dict[str, Any]) -> pyarrow.Table:
@@ -110,3 +110,22 @@ def test_loudness_and_silence_of_a_recording() -> None:
 
     assert found["loudness"] == pytest.approx(10 * np.log10(0.25), abs=0.01)
     assert found["silence"] == 0.5
+
+
+def test_recordings_are_compared_by_their_landmarks_also_in_parts_of_a_table() -> None:
+    generator = np.random.default_rng(0)
+    landmarks = [generator.integers(0, 2**22, (20, 2), dtype=np.uint32) for _ in range(2)]
+    kept = [{"marks": landmarks[n].tobytes(), "loudness": 0.0, "silence": 0.0} for n in (0, 1, 0)]
+    empty = {**kept[0], "marks": b""}
+
+    parts = pyarrow.concat_tables([table("audio", kept[0], empty), table("audio", kept[1], kept[2])])
+
+    assert near_groups("audio", parts).groups.tolist() == [0, 1, 2, 0]
+    assert near_groups("audio", parts.slice(2)).groups.tolist() == [0, 1]
+    assert near_groups("audio", table("audio")).groups.tolist() == []
+
+
+def test_groups_are_united_where_they_overlap() -> None:
+    patients, copies = np.array([9, 9, 4, 5, 5]), np.array([0, 1, 1, 2, 3])
+
+    assert united(patients, copies).tolist() == [0, 0, 0, 3, 3]

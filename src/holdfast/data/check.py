@@ -9,12 +9,12 @@ from pyarrow import compute, parquet
 from holdfast.data.check_labels import label_findings
 from holdfast.data.check_near import near_findings
 from holdfast.data.check_samples import sample_findings
-from holdfast.data.codes import Codes, names_of
+from holdfast.data.codes import Codes, encoded, names_of
 from holdfast.data.columns import looks_like_group
 from holdfast.data.drift import split_drift, version_drift
 from holdfast.data.finding import LEVELS, Finding
 from holdfast.data.leak import leak
-from holdfast.data.plan import some
+from holdfast.data.plan import META, some
 from holdfast.data.relatives import SHOWN, beside, several
 from holdfast.data.version import QUARANTINE, Version, restore_command
 
@@ -92,7 +92,7 @@ def _crossing_groups(codes: Codes) -> Iterator[Finding]:
     if not len(rows):
         return
     crossing = version.table.column("group").take(rows).unique().to_pylist()
-    found = leak(codes.group, version.targets, codes.rows("train"), version.indices("test", headline=True))
+    found = leak(codes.group, version.targets, codes.rows("train"), codes.counted("test"))
     effect = (
         f"; {len(found.rows):,} of {found.held_out:,} test samples are of a group in training, "
         f"and {found.words('group')}"
@@ -110,11 +110,12 @@ def _twins(codes: Codes) -> Iterator[Finding]:
     version = codes.version
     if version.info.twins:
         rows = np.flatnonzero(version.twins)
-        test = int(version.twins[version.indices("test")].sum())
+        tested = codes.rows("test")
+        test = int(version.twins[tested].sum())
         yield Finding(
             "warning",
             "copies of training samples",
-            f"{test} of {len(version.indices('test'))} test samples and {version.info.twins - test} "
+            f"{test} of {len(tested)} test samples and {version.info.twins - test} "
             f"validation samples are in training too, byte for byte; headline scores leave them out",
             version.info.twins,
             examples=beside(codes.digest, rows, codes.rows("train")),
@@ -125,15 +126,16 @@ def _group_columns(codes: Codes) -> Iterator[Finding]:
     """Columns of the source whose values look like patients or recordings, and what they leak."""
     if not codes.alone.all():
         return  # groups were given
-    for column, values in codes.version.metadata.items():
-        if looks_like_group(column, values):
-            _, groups = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
+    table = codes.version.table
+    for name in (name for name in table.column_names if name.startswith(META)):
+        column, (groups, words) = name.removeprefix(META), encoded(table.column(name))
+        if 1 < len(words) < len(table) and looks_like_group(column, [*words.to_pylist(), words[0].as_py()]):
             yield Finding(
                 "warning",
                 "a column that looks like a group",
                 f"samples of one {column!r} may lie in training and in test; use --group {column}"
                 + _known(codes, groups, column.replace("_", " ")),
-                len(set(values)),
+                len(words),
             )
 
 
@@ -148,25 +150,24 @@ def _series(codes: Codes) -> Iterator[Finding]:
         codes.version.table.column("name"), r"[ _-]*\(?\d+\)?(\.[A-Za-z0-9]+)?$", ""
     )
     stems = compute.replace_substring_regex(stems, r"^.*/", "")
-    encoded = stems.combine_chunks().dictionary_encode()
-    groups = np.asarray(encoded.indices)
+    groups, words = encoded(stems)
     shares = np.bincount(groups) / max(len(groups), 1)
     effective = 1 / max(np.square(shares).sum(), 1 / max(len(groups), 1))  # as many equal ones mix as much
     if max(_SERIES, 2.5 * len(codes.version.info.labels)) < effective < len(groups) / 2:
         yield Finding(
             "warning",
             "names that look like series",
-            f"the names of the files have {len(encoded.dictionary):,} beginnings, such as "
-            f"{some(encoded.dictionary.slice(0, 3).to_pylist())}, and then differ only in a number; if files "
+            f"the names of the files have {len(words):,} beginnings, such as "
+            f"{some(words.slice(0, 3).to_pylist())}, and then differ only in a number; if files "
             f"that begin alike are of one origin, name it in a column and use --group"
             + _known(codes, groups, "series"),
-            len(encoded.dictionary),
+            len(words),
         )
 
 
 def _known(codes: Codes, groups: np.ndarray, relative: str) -> str:
     version = codes.version
-    found = leak(groups, version.targets, codes.rows("train"), version.indices("test", headline=True))
+    found = leak(groups, version.targets, codes.rows("train"), codes.counted("test"))
     if not len(found.rows):
         return ""
     return (

@@ -53,7 +53,7 @@ def _across(codes: Codes, groups: np.ndarray, relative: str, title: str) -> Iter
     """Held-out samples with a relative in training, without exact copies: headline scores leave them out."""
     version, train = codes.version, codes.rows("train")
     for split in ("test", "valid"):
-        held_out = version.indices(split, headline=True)
+        held_out = codes.counted(split)
         found = leak(groups, version.targets, train, held_out)
         if not len(found.rows):
             continue

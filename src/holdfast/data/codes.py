@@ -26,12 +26,12 @@ class Codes:
     @cached_property
     def digest(self) -> np.ndarray:
         """Equal where the bytes are."""
-        return _codes(self.version.table, "digest")
+        return encoded(self.version.table.column("digest"))[0]
 
     @cached_property
     def group(self) -> np.ndarray:
         """Equal where the groups are."""
-        return _codes(self.version.table, "group")
+        return encoded(self.version.table.column("group"))[0]
 
     @cached_property
     def alone(self) -> np.ndarray:
@@ -62,14 +62,24 @@ class Codes:
         """Indices of the samples of a split."""
         return np.flatnonzero(self.split == SPLITS.index(split))
 
+    def counted(self, split: str) -> np.ndarray:
+        """Indices of a split's samples that headline scores count: no copies of training samples."""
+        return np.flatnonzero((self.split == SPLITS.index(split)) & ~self.version.twins)
+
 
 def names_of(version: Version, rows: np.ndarray) -> list[str]:
     """The names of a few samples."""
     return [str(name) for name in version.table.column("name").take(rows).to_pylist()]
 
 
-def _codes(table: pyarrow.Table, column: str) -> np.ndarray:
-    encoded = table.column(column).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pyarrow.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    return np.asarray(encoded.indices)
+def encoded(column: pyarrow.ChunkedArray) -> tuple[np.ndarray, pyarrow.Array]:
+    """A number for each value, shape (n,), and the values that the numbers stand for.
+
+    >>> numbers, words = encoded(pyarrow.chunked_array([["b", "a"], ["b"]]))
+    >>> numbers.tolist(), words.to_pylist()
+    ([0, 1, 0], ['b', 'a'])
+    """
+    found = column.dictionary_encode().combine_chunks()
+    if isinstance(found, pyarrow.ChunkedArray):
+        found = pyarrow.concat_arrays(found.unify_dictionaries().chunks or [pyarrow.array([], found.type)])
+    return np.asarray(found.indices), found.dictionary

@@ -45,17 +45,16 @@ def marks(sound: np.ndarray, rate: int) -> np.ndarray:
     return np.asarray(every[np.sort(once)][:MARKS].astype(np.uint32))
 
 
-def near_sounds(landmarks: list[np.ndarray]) -> Near:
+def near_sounds(every: np.ndarray, sizes: np.ndarray) -> Near:
     """Groups of recordings that share at least 6 landmarks at one shift in time, directly or through others.
 
     Args:
-        landmarks: what `marks` gave for each recording.
+        every: the landmarks of all recordings, one after another, as `marks` gives them, shape (all, 2).
+        sizes: how many of them each recording has, shape (n,).
     """
-    sizes = np.array([len(part) for part in landmarks], dtype=np.int64)
-    groups = Groups(len(landmarks))
-    if not sizes.sum():
+    groups = Groups(len(sizes))
+    if not len(every):
         return groups.near()
-    every = np.concatenate(landmarks)
     pairs, crowded = _shared(every[:, 0], every[:, 1], np.repeat(np.arange(len(sizes)), sizes))
     for phase in (0, _FRAMES_A_BUCKET // 2):
         left, right = _voted(pairs, phase)

@@ -132,8 +132,13 @@ def _alike(sketch: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarra
 
 
 def _sounds(signatures: pyarrow.Table) -> Near:
-    kept = signatures.column("marks").to_pylist()
-    return near_sounds([np.frombuffer(part, dtype="<u4").reshape(-1, 2) for part in kept])
+    kept = signatures.column("marks").combine_chunks()
+    if isinstance(kept, pyarrow.ChunkedArray):
+        kept = pyarrow.concat_arrays(kept.chunks)
+    _, ends, data = kept.buffers()
+    ends = np.frombuffer(ends, dtype=np.int32)[kept.offset : kept.offset + len(kept) + 1]
+    every = np.frombuffer(data, dtype="<u4", count=ends[-1] // 4)[ends[0] // 4 :]
+    return near_sounds(every.reshape(-1, 2), np.diff(ends) // 8)
 
 
 def _mixed(words: np.ndarray) -> np.ndarray:

@@ -43,6 +43,18 @@ def signatures(version: Version) -> pyarrow.Table:
     return pyarrow.concat_tables(made)
 
 
+def signature(modality: Modality, data: bytes) -> dict[str, Any]:
+    """The signature of one sample, a row for `holdfast.data.signatures.rows_of`.
+
+    Raises:
+        InputError: if it cannot be decoded.
+    """
+    sample = seen(modality, data)
+    if modality == "image":
+        return sign.picture(sample)
+    return sign.text(sample) if modality == "text" else sign.sound(*sample)
+
+
 def _kept(folder: Path, modality: Modality, wanted: pyarrow.Array) -> pyarrow.Table:
     """What was made before. A file that is damaged or of another form is not there."""
     schema = sign.schema(modality)
@@ -79,7 +91,7 @@ def _make(version: Version, rows: np.ndarray, bar: Any) -> pyarrow.Table:
 
     def one(row: int) -> dict[str, Any] | None:
         try:
-            return _signature(modality, version.read(row))
+            return signature(modality, version.read(row))
         except (InputError, DataError):
             return None  # a damaged shard is a finding of its own
         finally:
@@ -90,10 +102,3 @@ def _make(version: Version, rows: np.ndarray, bar: Any) -> pyarrow.Table:
     digests = version.table.column("digest").take(rows).to_pylist()
     found = {digest: signature for digest, signature in zip(digests, made, strict=True) if signature}
     return sign.rows_of(found, modality)
-
-
-def _signature(modality: Modality, data: bytes) -> dict[str, Any]:
-    sample = seen(modality, data)
-    if modality == "image":
-        return sign.picture(sample)
-    return sign.text(sample) if modality == "text" else sign.sound(*sample)
