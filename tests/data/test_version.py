@@ -103,7 +103,7 @@ def test_a_reference_opens_the_version_that_it_names(root: Path) -> None:
         ("seas", "there is no dataset 'seas'", "did you mean 'sea'?"),
         ("zoo", "there is no dataset 'zoo'", "there are: hills, sea"),
         ("sea@3", "there is no sea@3", "sea has these versions: 1, 2"),
-        ("sea@champion", "is an alias, which only models have", "write sea or sea@2"),
+        ("sea@champion", "sea has no tag 'champion'", "it has no tags"),
     ],
 )
 def test_a_wrong_reference_says_what_there_is(root: Path, text: str, message: str, hint: str) -> None:

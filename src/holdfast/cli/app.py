@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from holdfast.cli import find, remote, report
 from holdfast.cli import options as opt
+from holdfast.cli.data import data_app
 from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table, warner
 from holdfast.cli.sweep import sweep
@@ -16,7 +17,6 @@ from holdfast.core.workspace import Workspace, find_workspace
 _HELP = "Take a classifier from a folder of labelled files to a monitored API."
 
 app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **opt.STYLE)
-data_app = typer.Typer(help="Datasets: add, list, show, check, push, pull.", **opt.STYLE)
 models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **opt.STYLE)
 config_app = typer.Typer(help="Settings: show.", **opt.STYLE)
 find_app = typer.Typer(help="Find a learning rate or a batch size.", **opt.STYLE)
@@ -67,7 +67,7 @@ def up(
     from holdfast.workflows.up import up as go_up
 
     workspace = find_workspace(home)
-    options = _source_options(label, group, text, file, split, time, ignore, test, valid)
+    options = opt.source_options(label, group, text, file, split, time, ignore, test, valid)
     result = go_up(
         source,
         workspace,
@@ -171,80 +171,6 @@ def serve(
     _serve(model, find_workspace(home), overrides or [], as_json)
 
 
-@data_app.command("add")
-def data_add(
-    source: opt.Source,
-    name: opt.Name = None,
-    label: opt.Label = None,
-    group: opt.Group = None,
-    text: opt.Text = None,
-    file: opt.File = None,
-    split: opt.Split = None,
-    time: opt.Time = None,
-    ignore: opt.Ignore = None,
-    test: opt.TestShare = 0.2,
-    valid: opt.ValidShare = 0.1,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Read everything again, and check every stored byte.")
-    ] = False,
-    home: opt.Home = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Take SOURCE in as a version of a dataset. Files that have not changed are not read again.
-
-    Example: holdfast data add ./birds --group recording_id
-    """
-    from holdfast.workflows.datasets import data_add as add
-
-    options = _source_options(label, group, text, file, split, time, ignore, test, valid)
-    added = add(source, find_workspace(home), name=name, options=options, verify=verify)
-    show(added, as_json, report.version)
-
-
-@data_app.command("list")
-def data_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """List the datasets."""
-    from holdfast.workflows.datasets import data_list as datasets
-
-    columns = ["name", "version", "modality", "task", "samples", "quarantined", "created"]
-    workspace = find_workspace(home)
-    empty = f"no datasets yet in {workspace.home}"
-    show(datasets(workspace), as_json, lambda rows: table(rows, columns, empty=empty))
-
-
-@data_app.command("show")
-def data_show(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """Show one version of a dataset: labels, splits, quarantine."""
-    from holdfast.workflows.datasets import data_show as facts
-
-    show(facts(ref, find_workspace(home)), as_json, report.version)
-
-
-@data_app.command("check")
-def data_check(
-    ref: Annotated[str, typer.Argument(help="A dataset, such as birds or birds@3.")],
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Decode nothing: no near duplicates, no blank samples.")
-    ] = False,
-    against: Annotated[
-        str | None, typer.Option("--against", help="Another version; say what has drifted since.")
-    ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page that shows the samples.")] = None,
-    home: opt.Home = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Say what is wrong or doubtful with a dataset; ends with 1 where it finds an error.
-
-    Example: holdfast data check birds --html birds.html
-    """
-    from holdfast.workflows.checking import data_check as check
-
-    found = check(ref, find_workspace(home), quick=quick, against=against, html=html)
-    show(found, as_json, report.findings)
-    if any(finding["level"] == "error" for finding in found["findings"]):
-        raise typer.Exit(1)
-
-
 @models_app.command("list")
 def models_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
     """List the models."""
@@ -314,33 +240,6 @@ def config_show(
 
     rows = settings(find_workspace(home), overrides or [], config)
     show(rows, as_json, lambda rows: table(rows, ["key", "value", "source"]))
-
-
-def _source_options(
-    label: str | None,
-    group: str | None,
-    text: str | None,
-    file: str | None,
-    split: str | None,
-    time: str | None,
-    ignore: list[str] | None,
-    test: float,
-    valid: float,
-) -> Any:
-    from holdfast.data import SourceOptions
-
-    labels = tuple(part.strip() for part in label.split(",")) if label and "," in label else label
-    return SourceOptions(
-        label=labels,
-        group=group,
-        text=text,
-        file=file,
-        split=split,
-        time=time,
-        ignore=tuple(ignore or ()),
-        test_share=test,
-        valid_share=valid,
-    )
 
 
 def _open_page(model: str, url: str) -> None:

@@ -23,6 +23,9 @@ Source = Annotated[
         help="A folder, a table, a zip or a tar of labelled samples; here, or at s3://, gs://, https://."
     ),
 ]
+Version = Annotated[
+    str, typer.Argument(metavar="REF", help="A version, such as birds@3 or birds@gold; birds is the latest.")
+]
 Name = Annotated[str | None, typer.Option("--name", help="Of the dataset; default: the source's name.")]
 Label = Annotated[
     str | None, typer.Option("--label", help="The label column, or several with commas between.")
@@ -37,3 +40,31 @@ Ignore = Annotated[
 ]
 TestShare = Annotated[float, typer.Option("--test", help="Share of the samples to test on.")]
 ValidShare = Annotated[float, typer.Option("--valid", help="Share of the samples to validate on.")]
+
+
+def source_options(
+    label: str | None,
+    group: str | None,
+    text: str | None,
+    file: str | None,
+    split: str | None,
+    time: str | None,
+    ignore: list[str] | None,
+    test: float,
+    valid: float,
+) -> Any:
+    """What the options of `up` and `data add` say about a source."""
+    from holdfast.data import SourceOptions
+
+    labels = tuple(part.strip() for part in label.split(",")) if label and "," in label else label
+    return SourceOptions(
+        label=labels,
+        group=group,
+        text=text,
+        file=file,
+        split=split,
+        time=time,
+        ignore=tuple(ignore or ()),
+        test_share=test,
+        valid_share=valid,
+    )

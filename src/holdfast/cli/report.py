@@ -77,6 +77,7 @@ def version(result: Mapping[str, Any]) -> str:
         f"quarantined  {result['quarantined']}",
         f"twins        {result['twins']} held-out samples whose exact bytes are in training",
         f"labels       {len(result['labels'])}",
+        *([f"tags         {', '.join(result['tags'])}"] if result.get("tags") else []),
     ]
     if "counts" in result:
         rows = [{"label": label, **counts} for label, counts in result["counts"].items()]

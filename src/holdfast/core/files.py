@@ -122,6 +122,14 @@ def publish(aside: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
+def put_in_place(aside: Path, final: Path) -> None:
+    """Flush a finished file to disk and give it its name, in one step; what has that name is replaced."""
+    with aside.open("rb+") as file:
+        os.fsync(file.fileno())
+    aside.replace(final)
+    sync_folder(final.parent)
+
+
 def clear_aside(parent: Path) -> None:
     """Remove what killed writers left under parent. Call it only where no other writer can be."""
     for leftover in parent.glob(f"{ASIDE}*"):

@@ -14,6 +14,7 @@ from holdfast.data.version import (
     open_version,
     read_info,
     read_quarantine,
+    unreadable_datasets,
     versions_of,
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "open_version",
     "read_info",
     "read_quarantine",
+    "unreadable_datasets",
     "versions_of",
 ]

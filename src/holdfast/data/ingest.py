@@ -205,7 +205,7 @@ class _Writer:
         counts = {row["values"]: row["counts"] for row in pc.value_counts(table.column("split")).to_pylist()}
         return VersionInfo(
             name=self.store.name,
-            version=max(self.store.versions, default=0) + 1,
+            version=self.store.next_number(),
             fingerprint=fingerprint(table),
             modality=self.plan.modality,
             task=self.plan.task,
@@ -225,7 +225,10 @@ class _Writer:
     ) -> VersionInfo | None:
         """The latest version with the same content, down to metadata and quarantine, if there is one."""
         for number in reversed(self.store.versions):
-            other = read_info(self.store.root, self.store.name, number)
+            try:
+                other = read_info(self.store.root, self.store.name, number)
+            except DataError:  # what it held cannot be told, so this is another one
+                continue
             same = all(
                 getattr(other, part) == getattr(info, part)
                 for part in ("fingerprint", "labels", "task", "modality")

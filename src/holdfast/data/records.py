@@ -9,14 +9,16 @@ import pyarrow
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from holdfast.core.errors import DataError
 from holdfast.core.files import digest_file
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Seen
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, storable
 from holdfast.data.shards import END_BYTES, Places, is_whole, padding, read_places
 from holdfast.data.splits import Earlier, find_twins
+from holdfast.data.tags import removed_versions
 from holdfast.data.units import codes, ranks, texts
-from holdfast.data.version import COLUMNS, SAMPLES, version_folder, versions_of
+from holdfast.data.version import COLUMNS, SAMPLES, version_folder, versions_of, without_command
 
 _PLACE = ("digest", "shard", "offset", "length")
 
@@ -33,16 +35,12 @@ class Store:
         self.root, self.name = root, name
         self.shards = root / name / "shards"
         self.versions = versions_of(root, name)
-        columns = [*_PLACE, "group", "split"]
-        self._tables = [
-            parquet.read_table(
-                version_folder(root, name, number) / SAMPLES,
-                columns=columns,
-                read_dictionary=["shard", "split"],
-            )
-            for number in self.versions
-        ]
+        self._tables = [self._read(number) for number in self.versions]
         self.elsewhere = self._elsewhere()
+
+    def next_number(self) -> int:
+        """The number of the version to come: none that one had before, even if that is removed."""
+        return max({*self.versions, *removed_versions(self.root / self.name)}, default=0) + 1
 
     def splits(self) -> Earlier:
         """The splits that samples and groups have."""
@@ -60,6 +58,17 @@ class Store:
                 if row["shard"] in found:
                     found[row["shard"]] = max(found[row["shard"]], row["end_max"])
         return {name for name, end in found.items() if not self._is_good(name, end, verify=verify)}
+
+    def _read(self, number: int) -> pyarrow.Table:
+        path = version_folder(self.root, self.name, number) / SAMPLES
+        columns = [*_PLACE, "group", "split"]
+        try:
+            return parquet.read_table(path, columns=columns, read_dictionary=["shard", "split"])
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(
+                f"{path} is damaged, so nobody knows the splits that its samples had: {error}",
+                hint=without_command(self.name, number),
+            ) from error
 
     def _is_good(self, name: str, end: int, *, verify: bool) -> bool:
         path = self.shards / f"{name}.tar"

@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +17,13 @@ from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import digest_bytes
 from holdfast.core.media import Modality, Task
 from holdfast.core.refs import Ref, did_you_mean
-from holdfast.data.lazy import LazyShards, lazy_shards
+from holdfast.data.places import Places
 from holdfast.data.plan import META, SPLITS, Quarantined
 from holdfast.data.shards import is_whole
+from holdfast.data.tags import no_tag, read_tag
 
 SAMPLES, QUARANTINE, INFO = "samples.parquet", "quarantine.parquet", "version.json"
+_PLACE = ["shard", "offset", "length"]
 COLUMNS = ("digest", "name", "labels", "group", "split", "twin", "shard", "offset", "length")
 
 
@@ -74,12 +73,7 @@ class Version:
         self.folder = folder
         self.info = info
         self.table = parquet.read_table(folder / SAMPLES)
-        self._offsets = self.table.column("offset").to_numpy()
-        self._lengths = self.table.column("length").to_numpy()
-        shards = self.table.column("shard").combine_chunks().dictionary_encode()
-        self._shard_of = shards.indices.to_numpy()
-        paths = [folder.parents[1] / "shards" / f"{name}.tar" for name in shards.dictionary.to_pylist()]
-        self._shards: _Shards | LazyShards = lazy_shards(folder, paths) or _Shards(paths)
+        self._places = Places(folder, self.table)
 
     @cached_property
     def digests(self) -> np.ndarray:
@@ -120,27 +114,46 @@ class Version:
         Raises:
             DataError: if its shard is missing or damaged.
         """
-        span = (int(self._shard_of[index]), int(self._offsets[index]), int(self._lengths[index]))
         for _ in range(2):
             try:
-                data = self._shards.read(*span)
+                data = self._bytes(index)
             except OSError as error:
                 raise self._damaged(index, error.strerror or str(error)) from error
             if digest_bytes(data) == self.digests[index]:
                 return data
-            if not (isinstance(self._shards, LazyShards) and self._shards.forget(*span)):
+            if not self._places.forget(index):
                 break
         raise self._damaged(index, "these are other bytes than were stored")
 
     def damaged_shards(self) -> list[Path]:
         """The shards of this version that are missing, or are not what their names say. Reads them all."""
-        lazy = isinstance(self._shards, LazyShards)
-        return [
-            path for path in self._shards.paths if not is_whole(path) and not (lazy and not path.exists())
-        ]
+        paths = self._places.shards.paths
+        return [path for path in paths if not is_whole(path) and not self.is_elsewhere(path)]
+
+    def is_elsewhere(self, shard: Path) -> bool:
+        """Whether a shard is not here and need not be, since the version is a lazy one."""
+        return self._places.is_elsewhere(shard)
+
+    def _bytes(self, index: int) -> bytes:
+        places = self._places
+        try:
+            return places.read(index)
+        except FileNotFoundError:  # `data gc` may have moved it to another shard since this was opened
+            if not (self.folder / SAMPLES).exists():
+                raise
+            fresh = Places(self.folder, parquet.read_table(self.folder / SAMPLES, columns=_PLACE))
+            if fresh.path(index) == places.path(index):
+                raise
+            self._places = fresh
+            return fresh.read(index)
 
     def _damaged(self, index: int, why: str) -> DataError:
-        info, path = self.info, self._shards.paths[int(self._shard_of[index])]
+        info, path = self.info, self._places.path(index)
+        if not self.folder.exists():
+            return DataError(
+                f"{info.name}@{info.version} was removed while it was being read",
+                hint=f"`holdfast data log {info.name}` shows the versions that there are",
+            )
         return DataError(
             f"{info.name}@{info.version}: {str(self.names[index])!r} cannot be read from {path}: {why}",
             hint=f"the shard is damaged; run `{restore_command(info.name)}` again to restore it",
@@ -183,7 +196,7 @@ class Version:
 
     def close(self) -> None:
         """Close the shards. Reading opens them again."""
-        self._shards.close()
+        self._places.shards.close()
 
     def __enter__(self) -> Self:
         return self
@@ -199,8 +212,16 @@ def restore_command(name: str) -> str:
     return f"holdfast data add SOURCE --name {name} --verify"
 
 
+def without_command(name: str, number: int) -> str:
+    """What to do about a version whose own files are damaged, for a hint."""
+    return (
+        f"put it back from a copy, or go on without it: `holdfast data remove {name}@{number}` "
+        "(splits that only this version knows are then cut anew)"
+    )
+
+
 def open_version(root: Path, ref: Ref) -> Version:
-    """Open `name`, the latest version, or `name@3`.
+    """Open `name`, the latest version, or `name@3`, or the version that a tag names: `name@gold`.
 
     Raises:
         RefError: if it is not there; it says what is.
@@ -211,7 +232,9 @@ def open_version(root: Path, ref: Ref) -> Version:
     try:
         return Version(folder, read_info(root, ref.name, number))
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{folder / SAMPLES} is damaged: {error}", hint="restore it from a copy") from error
+        raise DataError(
+            f"{folder / SAMPLES} is damaged: {error}", hint=without_command(ref.name, number)
+        ) from error
 
 
 def find_version(root: Path, ref: Ref) -> int:
@@ -223,24 +246,29 @@ def find_version(root: Path, ref: Ref) -> int:
     numbers = versions_of(root, ref.name)
     if not numbers:
         raise _no_dataset(root, ref.name)
-    if ref.alias is not None:
-        raise RefError(
-            f"{ref} is an alias, which only models have", hint=f"write {ref.name} or {ref.name}@{numbers[-1]}"
-        )
-    if ref.version is not None and ref.version not in numbers:
+    wanted = ref.version
+    if ref.alias is not None and (wanted := read_tag(root / ref.name, ref.alias)) is None:
+        raise no_tag(root / ref.name, ref.alias)
+    if wanted is not None and wanted not in numbers:
         there = ", ".join(map(str, numbers))
         raise RefError(f"there is no {ref}", hint=f"{ref.name} has these versions: {there}")
-    return ref.version or numbers[-1]
+    return wanted or numbers[-1]
 
 
 def list_datasets(root: Path) -> list[VersionInfo]:
     """The latest version of each dataset, by name.
 
     A damaged one hides no other: the latest that can be read stands for its dataset, with a note about those
-    that cannot. A dataset of which none can be read is left out; `open_version` says why.
+    that cannot. A dataset of which none can be read is left out here; `unreadable_datasets` has it.
     """
     latest = (_latest_readable(root, name) for name in _names(root))
-    return [info for info in latest if info]
+    return [info for info, _ in latest if info]
+
+
+def unreadable_datasets(root: Path) -> dict[str, list[str]]:
+    """Datasets of which no version can be read, each with what is wrong with its versions."""
+    latest = {name: _latest_readable(root, name) for name in _names(root)}
+    return {name: notes for name, (info, notes) in latest.items() if info is None}
 
 
 def versions_of(root: Path, name: str) -> list[int]:
@@ -261,11 +289,13 @@ def read_info(root: Path, name: str, number: int) -> VersionInfo:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _damaged_info(str(path), error) from error
-    return parse_info(data, str(path))
+        raise DataError(f"{path} is damaged: {error}", hint=without_command(name, number)) from error
+    return parse_info(data, str(path), hint=without_command(name, number))
 
 
-def parse_info(data: bytes, where: str) -> VersionInfo:
+def parse_info(
+    data: bytes, where: str, *, hint: str = "put it back from a copy, or push it again"
+) -> VersionInfo:
     """What the file `version.json` of a version says.
 
     Raises:
@@ -274,11 +304,7 @@ def parse_info(data: bytes, where: str) -> VersionInfo:
     try:
         return VersionInfo.from_json(json.loads(data))
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged_info(where, error) from error
-
-
-def _damaged_info(where: str, error: Exception) -> DataError:
-    return DataError(f"{where} is damaged: {error}", hint="add the data again under another name")
+        raise DataError(f"{where} is damaged: {error}", hint=hint) from error
 
 
 def read_quarantine(root: Path, ref: Ref) -> list[Quarantined]:
@@ -297,7 +323,7 @@ def _names(root: Path) -> list[str]:
     return [name for name in names if versions_of(root, name)]
 
 
-def _latest_readable(root: Path, name: str) -> VersionInfo | None:
+def _latest_readable(root: Path, name: str) -> tuple[VersionInfo | None, list[str]]:
     notes: list[str] = []
     for number in reversed(versions_of(root, name)):
         try:
@@ -305,41 +331,8 @@ def _latest_readable(root: Path, name: str) -> VersionInfo | None:
         except DataError as error:
             notes.append(f"version {number} is damaged: {error.message}")
         else:
-            return dataclasses.replace(info, notes=(*info.notes, *notes))
-    return None
-
-
-class _Shards:
-    """Reads spans of shards; opens each once."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
-        self._files: dict[int, Any] = {}
-        self._lock = threading.Lock()
-
-    def read(self, shard: int, offset: int, length: int) -> bytes:
-        file = self._files.get(shard) or self._open(shard)
-        if hasattr(os, "pread"):
-            data = os.pread(file.fileno(), length, offset)
-        else:
-            with self._lock:
-                file.seek(offset)
-                data = file.read(length)
-        if len(data) != length:
-            raise OSError("it ends too early")
-        return bytes(data)
-
-    def close(self) -> None:
-        with self._lock:
-            for file in self._files.values():
-                file.close()
-            self._files.clear()
-
-    def _open(self, shard: int) -> Any:
-        with self._lock:
-            if shard not in self._files:
-                self._files[shard] = self.paths[shard].open("rb", buffering=0)
-            return self._files[shard]
+            return dataclasses.replace(info, notes=(*info.notes, *notes)), notes
+    return None, notes
 
 
 def _strings(table: pyarrow.Table, column: str) -> np.ndarray:

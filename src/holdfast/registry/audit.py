@@ -1,20 +1,12 @@
 """The audit log: every registration, promotion, refusal and rollback, each line chained to the one before."""
 
-import getpass
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from holdfast.core.errors import HoldfastError
-from holdfast.core.files import append_line, digest_bytes
+from holdfast.core.chain import Chain, Line
 
 Event = Literal["register", "promote", "rollback", "refused"]
-Line = dict[str, Any]
-
-FIRST = "0" * 64
-"""What stands for the line before the first."""
 
 
 class AuditLog:
@@ -22,6 +14,11 @@ class AuditLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._chain = Chain(
+            path,
+            needed=("alias", "version", "digest"),
+            mend="put the file back from a copy; `holdfast models verify` names what is wrong",
+        )
 
     def lines(self) -> list[Line]:
         """Every event, oldest first. A last line that a crash cut short never happened.
@@ -29,16 +26,7 @@ class AuditLog:
         Raises:
             HoldfastError: if a line cannot be read, since nobody knows then where the aliases point.
         """
-        found = []
-        for number, raw in enumerate(self._raw(), 1):
-            line = _parsed(raw)
-            if line is None:
-                raise HoldfastError(
-                    f"{self.path} is damaged in line {number}",
-                    hint="put the file back from a copy; `holdfast models verify` names what is wrong",
-                )
-            found.append(line)
-        return found
+        return self._chain.lines()
 
     def append(
         self,
@@ -64,45 +52,20 @@ class AuditLog:
             reasons: what the gate had against it.
             time: when it happened, if not now.
         """
-        raw = self._raw()
-        line = {
-            "n": len(raw) + 1,
-            "time": time or datetime.now(UTC).isoformat(timespec="seconds"),
-            "actor": _actor(),
-            "event": event,
-            "alias": alias,
-            "version": version,
-            "previous": previous,
-            "forced": forced,
-            "reasons": list(reasons),
-            "digest": digest,
-            "before": digest_bytes(raw[-1]) if raw else FIRST,
-        }
-        append_line(self.path, json.dumps(line))
+        self._chain.append(
+            event,
+            time=time,
+            alias=alias,
+            version=version,
+            previous=previous,
+            forced=forced,
+            reasons=list(reasons),
+            digest=digest,
+        )
 
     def problems(self) -> list[str]:
         """Where the chain is broken. Lines that were cut off at the end leave no trace in it."""
-        found, before = [], FIRST
-        for number, raw in enumerate(self._raw(), 1):
-            line = _parsed(raw)
-            place = f"{self.path.name} line {number}"
-            if line is None:
-                found.append(f"{place}: cannot be read")
-            elif line["before"] != before:
-                found.append(
-                    f"{place}: the line before it was changed, removed or added after it was written"
-                )
-            elif line["n"] != number:
-                found.append(f"{place}: says that it is line {line['n']}")
-            before = digest_bytes(raw)
-        return found
-
-    def _raw(self) -> list[bytes]:
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
-        return data.split(b"\n")[:-1]  # what follows the last line break was cut short
+        return self._chain.problems()
 
 
 def holders(lines: Sequence[Line]) -> dict[str, list[int]]:
@@ -122,19 +85,3 @@ def holders(lines: Sequence[Line]) -> dict[str, list[int]]:
             if stack[-1:] != [line["version"]]:  # lines are missing; the last one still says where it points
                 stack.append(line["version"])
     return found
-
-
-def _parsed(raw: bytes) -> Line | None:
-    try:
-        line = json.loads(raw)
-    except ValueError:
-        return None
-    needed = {"n", "event", "alias", "version", "digest", "before"}
-    return line if isinstance(line, dict) and needed <= set(line) else None
-
-
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no such user in a container; no such module on Windows
-        return "unknown"

@@ -1,12 +1,21 @@
 """What can be done with datasets: add, list, show."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from holdfast.core.refs import check_name, name_from, parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import SourceOptions, ingest, list_datasets, open_version, read_quarantine
+from holdfast.data import (
+    SourceOptions,
+    VersionInfo,
+    ingest,
+    list_datasets,
+    open_version,
+    read_quarantine,
+    unreadable_datasets,
+)
+from holdfast.data.tags import read_tags
 from holdfast.modality import probe
 
 
@@ -37,8 +46,12 @@ def data_add(
 
 
 def data_list(workspace: Workspace) -> list[dict[str, Any]]:
-    """The latest version of every dataset."""
-    return [asdict(info) for info in list_datasets(workspace.datasets)]
+    """The latest version of every dataset that can be read; one that cannot is there with its `error`."""
+    rows = [{**asdict(info), "error": None} for info in list_datasets(workspace.datasets)]
+    unknown = {field.name: None for field in fields(VersionInfo)}
+    for name, problems in unreadable_datasets(workspace.datasets).items():
+        rows.append({**unknown, "name": name, "error": "; ".join(problems)})
+    return sorted(rows, key=lambda row: str(row["name"]))
 
 
 def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
@@ -49,7 +62,9 @@ def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
             for index, label in enumerate(version.info.labels)
         }
         quarantine = [asdict(item) for item in read_quarantine(workspace.datasets, parse_ref(ref))]
-        return {**asdict(version.info), "counts": counts, "quarantine": quarantine}
+        number = version.info.version
+        tags = [tag for tag, at in read_tags(workspace.datasets / version.info.name).items() if at == number]
+        return {**asdict(version.info), "tags": tags, "counts": counts, "quarantine": quarantine}
 
 
 def _per_split(version: Any, label: int) -> list[tuple[str, Any]]:

@@ -1,0 +1,296 @@
+"""Gives the samples of a version back as files, byte for byte, under the names that they had."""
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from holdfast.core.ahead import ahead
+from holdfast.core.errors import DataError
+from holdfast.core.files import ASIDE, clear_aside, digest_file, put_in_place
+from holdfast.core.locks import locked
+from holdfast.core.progress import progress
+from holdfast.data.listing import list_folder
+from holdfast.data.plan import some
+from holdfast.data.sheet import SHEET, are_files, write_sheet
+from holdfast.data.version import Version
+
+OWN = ".holdfast"
+"""In a folder that was checked out: remembers what was written there. `data add` does not read it."""
+_RECORD = "checkout.parquet"
+_KINDS = {"name": "string", "digest": "string", "size": "int64", "changed": "int64"}
+_LEADS_OUT = r"^$|^/|(^|/)\.\.?(/|$)|//|/$|\x00" + (r"|[\\:]" if os.name == "nt" else "")
+_BATCH = 64
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class CheckedOut:
+    """What a checkout did.
+
+    Attributes:
+        written: files.
+        kept: files that were right already.
+        removed: files of another version that was checked out there before.
+        left: files of that version which somebody has changed since; they stay.
+        texts: samples that are rows of the table and not files.
+    """
+
+    ref: str
+    folder: str
+    written: int
+    kept: int
+    removed: int
+    left: tuple[str, ...]
+    texts: int
+    table: str = SHEET
+
+
+def checkout(version: Version, folder: Path, *, force: bool = False) -> CheckedOut:
+    """Make a folder hold the files of a version, and a table of their labels, groups and splits beside.
+
+    Files that are right already are not written again: those that have the size and the time that they had
+    when they were written here, and others after a look at their bytes. Files that were written here for
+    another version, and not changed since, are replaced or removed. When this is killed, run it again.
+
+    Args:
+        version: open for reading.
+        folder: made if it is not there.
+        force: overwrite other files too.
+
+    Raises:
+        DataError: if a name leads out of the folder, if other files are in the way, or a sample is damaged.
+    """
+    chosen = np.flatnonzero(are_files(version))
+    names = version.table.column("name").take(pyarrow.array(chosen)).combine_chunks()
+    digests = version.table.column("digest").take(pyarrow.array(chosen)).combine_chunks()
+    refuse_names(names, digests, _title(version))
+    own = folder / OWN
+    with locked(own / ".lock", what=str(folder)):
+        clear_aside(own)
+        lengths = version.table.column("length").to_numpy()[chosen]
+        work = _Work(
+            version, folder, chosen, pyarrow.table({"name": names, "digest": digests, "size": lengths})
+        )
+        return work.run(force=force)
+
+
+def refuse_names(names: pyarrow.Array, digests: pyarrow.Array, title: str) -> None:
+    """Raise DataError if a name leads out of the folder that it is in, or two samples have the same one."""
+    bad = names.filter(pc.match_substring_regex(names, _LEADS_OUT)).to_pylist()
+    bad += names.filter(pc.or_(pc.starts_with(names, f"{OWN}/"), pc.equal(names, SHEET))).to_pylist()
+    if bad:
+        raise DataError(
+            f"{title}: {len(bad):,} names are no places within a folder: {some(bad)}",
+            hint="export it to a .parquet file, which can hold any name",
+        )
+    first = pc.index_in(names, names).to_numpy()
+    twice = names.filter(pc.not_equal(digests, digests.take(pyarrow.array(first)))).to_pylist()
+    if twice:
+        raise DataError(
+            f"{title}: {len(twice):,} names belong to several samples: {some(twice)}",
+            hint="export it to a .parquet file, which can hold them all",
+        )
+
+
+class _Work:
+    """One checkout, under the lock of its folder."""
+
+    def __init__(self, version: Version, folder: Path, rows: np.ndarray, wanted: pyarrow.Table) -> None:
+        self.version, self.folder, self.rows, self.wanted = version, folder, rows, wanted
+        self.own = folder / OWN
+        self.names = wanted.column("name").combine_chunks()
+        self.there = list_folder(folder, skip=lambda name: name == OWN)
+        self.record = _read_record(self.own / _RECORD)
+        self.size, self.changed = np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.int64)
+
+    def run(self, *, force: bool) -> CheckedOut:
+        right, in_the_way = self._compare()
+        sheet = self.own / f"{ASIDE}{SHEET}"
+        write_sheet(self.version, sheet)
+        if not self._may_replace_sheet(sheet):
+            in_the_way = [*in_the_way, SHEET]
+        if in_the_way and not force:
+            raise DataError(
+                f"{len(in_the_way):,} other files are in the way in {self.folder}: {some(in_the_way)}",
+                hint="give another folder, or overwrite them with --force",
+            )
+        self._make_folders()
+        self._write(np.flatnonzero(~right))
+        removed, left = self._remove_others()
+        self._put_sheet(sheet)
+        self._remember()
+        written = int((~right).sum())
+        texts = len(self.version) - len(self.rows)
+        return CheckedOut(
+            _title(self.version), str(self.folder), written, int(right.sum()), removed, tuple(left), texts
+        )
+
+    def _compare(self) -> tuple[np.ndarray, list[str]]:
+        """Which files are right already, and the names of those that are there and nobody's to overwrite."""
+        at = _index(self.names, self.there.names)
+        exists = at >= 0
+        self.size[exists], self.changed[exists] = self.there.size[at[exists]], self.there.changed[at[exists]]
+        recorded = _index(self.names, self.record.column("name").combine_chunks())
+        ours = exists & (recorded >= 0)
+        ours[ours] = self._untouched(at[ours], recorded[ours])
+        digest = self.record.column("digest").combine_chunks().take(pyarrow.array(recorded[ours]))
+        right = np.zeros(len(self.names), bool)
+        right[ours] = pc.equal(
+            digest, self.wanted.column("digest").combine_chunks().filter(pyarrow.array(ours))
+        )
+        in_the_way = []
+        for place in np.flatnonzero(exists & ~ours).tolist():
+            right[place] = self._is_same(place)
+            if not right[place]:
+                in_the_way.append(self.names[place].as_py())
+        folders = pyarrow.array(self.there.folders, pyarrow.string())
+        in_the_way += self.names.filter(pc.is_in(self.names, folders)).to_pylist()
+        return right, in_the_way
+
+    def _untouched(self, at: np.ndarray, recorded: np.ndarray) -> np.ndarray:
+        """Whether files have the size and time that they had when they were written here."""
+        size, changed = (self.record.column(name).to_numpy()[recorded] for name in ("size", "changed"))
+        return np.asarray((self.there.size[at] == size) & (self.there.changed[at] == changed))
+
+    def _is_same(self, place: int) -> bool:
+        if self.size[place] != self.wanted.column("size")[place].as_py():
+            return False
+        path = self.folder / self.names[place].as_py()
+        return path.is_file() and digest_file(path) == str(self.wanted.column("digest")[place])
+
+    def _make_folders(self) -> None:
+        top = os.path.realpath(self.folder)
+        parents = pc.unique(pc.replace_substring_regex(self.names, r"(^|/)[^/]*$", "")).to_pylist()
+        for parent in parents:
+            place = self.folder / parent
+            if os.path.commonpath([top, os.path.realpath(place)]) != top:
+                raise DataError(
+                    f"{place} is a link that leads out of {self.folder}",
+                    hint="remove it, or give another folder",
+                )
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise DataError(f"{place} is a file, but must be a folder", hint="move it away") from error
+
+    def _write(self, places: np.ndarray) -> None:
+        batches = [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
+        with (
+            ThreadPoolExecutor(_THREADS) as pool,
+            progress("writing", len(places), unit="files") as bar,
+        ):
+            for batch in ahead(pool, self._write_some, batches, most=2 * _THREADS):
+                bar.advance(batch)
+
+    def _write_some(self, places: np.ndarray) -> int:
+        """Each file appears whole. It is not flushed to disk one by one: the record comes last, and what a
+        crash of the machine lost has another size than the record says."""
+        names = self.names.take(pyarrow.array(places)).to_pylist()
+        aside = f"{self.own}/{ASIDE}{threading.get_ident()}"
+        for place, name in zip(places.tolist(), names, strict=True):
+            data = self.version.read(int(self.rows[place]))
+            target = f"{self.folder}/{name}"
+            try:
+                self.size[place], self.changed[place] = _put(data, aside, target)
+            except OSError as error:
+                raise DataError(
+                    f"{target} cannot be written: {error.strerror}",
+                    hint="make room, or check who may write there; then run it again, and it goes on",
+                ) from error
+        return len(names)
+
+    def _remove_others(self) -> tuple[int, list[str]]:
+        """Remove the files of another version that nobody has changed: how many, and those that stay."""
+        names = self.record.column("name").combine_chunks()
+        recorded = np.flatnonzero(
+            (_index(names, self.names) < 0) & (names.to_numpy(zero_copy_only=False) != SHEET)
+        )
+        at = _index(names.take(pyarrow.array(recorded)), self.there.names)
+        recorded, at = recorded[at >= 0], at[at >= 0]
+        ours = self._untouched(at, recorded)
+        gone = names.take(pyarrow.array(recorded[ours])).to_pylist()
+        for name in gone:
+            (self.folder / name).unlink(missing_ok=True)
+        for parent in sorted({os.path.dirname(name) for name in gone} - {""}, reverse=True):  # noqa: PTH120
+            _drop_empty(self.folder, parent)
+        return len(gone), names.take(pyarrow.array(recorded[~ours])).to_pylist()
+
+    def _may_replace_sheet(self, fresh: Path) -> bool:
+        path = self.folder / SHEET
+        if not path.is_file():
+            return not path.is_dir()
+        recorded = _index(pyarrow.array([SHEET]), self.record.column("name").combine_chunks())
+        at = _index(pyarrow.array([SHEET]), self.there.names)
+        untouched = bool((recorded >= 0).all()) and bool(self._untouched(at, recorded).all())
+        return untouched or _same_files(path, fresh)
+
+    def _put_sheet(self, fresh: Path) -> None:
+        put_in_place(fresh, self.folder / SHEET)
+
+    def _remember(self) -> None:
+        status = (self.folder / SHEET).stat()
+        columns = {
+            "name": [*self.names.to_pylist(), SHEET],
+            "digest": [*self.wanted.column("digest").to_pylist(), digest_file(self.folder / SHEET)],
+            "size": np.append(self.size, status.st_size),
+            "changed": np.append(self.changed, status.st_mtime_ns),
+        }
+        aside = self.own / f"{ASIDE}{_RECORD}"
+        parquet.write_table(pyarrow.table(columns), aside, compression="zstd")
+        put_in_place(aside, self.own / _RECORD)
+
+
+def _put(data: bytes, aside: str, target: str) -> tuple[int, int]:
+    """Put bytes at a path in one step; their length, and the time of the file in nanoseconds."""
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(handle, left) :]
+        changed = os.fstat(handle).st_mtime_ns
+    finally:
+        os.close(handle)
+    os.replace(aside, target)  # noqa: PTH105
+    return len(data), changed
+
+
+def _read_record(path: Path) -> pyarrow.Table:
+    """What was written before; nothing where that cannot be read: then bytes are compared."""
+    try:
+        table = parquet.read_table(path, columns=list(_KINDS))
+    except (pyarrow.ArrowException, OSError) as error:
+        if not isinstance(error, FileNotFoundError):
+            print(f"{path} is damaged, so files are compared byte by byte: {error}", file=sys.stderr)
+        table = pyarrow.table({name: pyarrow.array([], kind) for name, kind in _KINDS.items()})
+    return table
+
+
+def _index(values: pyarrow.Array, known: pyarrow.Array) -> np.ndarray:
+    """The place of each value among those known, or -1."""
+    return np.asarray(pc.fill_null(pc.index_in(values, known), -1).to_numpy())
+
+
+def _drop_empty(top: Path, folder: str) -> None:
+    parts: Sequence[str] = folder.split("/")
+    for end in range(len(parts), 0, -1):
+        try:
+            top.joinpath(*parts[:end]).rmdir()
+        except OSError:
+            return
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size and digest_file(one) == digest_file(other)
+
+
+def _title(version: Version) -> str:
+    return f"{version.info.name}@{version.info.version}"

@@ -1,0 +1,83 @@
+"""Where the bytes of a version's samples lie in its shards, and how they are read."""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from holdfast.data.lazy import LazyShards, lazy_shards
+
+
+class Places:
+    """Where the bytes of a version's samples lie. Safe to read from several threads at once.
+
+    Args:
+        folder: of the version.
+        table: has its columns shard, offset and length.
+    """
+
+    def __init__(self, folder: Path, table: pyarrow.Table) -> None:
+        self._offsets = table.column("offset").to_numpy()
+        self._lengths = table.column("length").to_numpy()
+        shards = table.column("shard").combine_chunks().dictionary_encode()
+        self._shard_of = shards.indices.to_numpy()
+        home = folder.parents[1] / "shards"
+        paths = [home / f"{name}.tar" for name in shards.dictionary.to_pylist()]
+        self.shards: Shards | LazyShards = lazy_shards(folder, paths) or Shards(paths)
+
+    def path(self, index: int) -> Path:
+        """The shard that holds a sample."""
+        return self.shards.paths[int(self._shard_of[index])]
+
+    def read(self, index: int) -> bytes:
+        """The bytes of a sample, unchecked. Raises OSError if its shard is missing or too short."""
+        return self.shards.read(*self._span(index))
+
+    def forget(self, index: int) -> bool:
+        """Drop what is kept here of a lazy version's sample, since it is damaged; whether there was any."""
+        return isinstance(self.shards, LazyShards) and self.shards.forget(*self._span(index))
+
+    def is_elsewhere(self, path: Path) -> bool:
+        """Whether a shard is not here, and need not be."""
+        return isinstance(self.shards, LazyShards) and not path.exists()
+
+    def _span(self, index: int) -> tuple[int, int, int]:
+        return int(self._shard_of[index]), int(self._offsets[index]), int(self._lengths[index])
+
+
+class Shards:
+    """Reads spans of shards; opens each once."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+        self._files: dict[int, Any] = {}
+        self._lock = threading.Lock()
+
+    def read(self, shard: int, offset: int, length: int) -> bytes:
+        """Bytes of a shard, by its place among the paths. Raises OSError if it ends too early."""
+        file = self._files.get(shard) or self._open(shard)
+        if hasattr(os, "pread"):
+            data = os.pread(file.fileno(), length, offset)
+        else:
+            with self._lock:
+                file.seek(offset)
+                data = file.read(length)
+        if len(data) != length:
+            raise OSError("it ends too early")
+        return bytes(data)
+
+    def close(self) -> None:
+        """Close all that are open."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
+
+    def _open(self, shard: int) -> Any:
+        with self._lock:
+            if shard not in self._files:
+                self._files[shard] = self.paths[shard].open("rb", buffering=0)
+            return self._files[shard]
