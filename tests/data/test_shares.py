@@ -50,12 +50,33 @@ def test_groups_that_copies_tie_together_are_told_as_such() -> None:
 
 
 def test_an_empty_split_says_why() -> None:
-    assert told(["a", "b"])[0] == "no sample is in valid: there are only 2 groups"
-    assert told([""] * 100, shares=Shares(valid=0)) == ["no sample is in valid: its share is 0"]
+    none = "no sample is in valid: "
+    assert told(["a", "b"])[0] == f"{none}there are only 2 groups"
+    assert told([""] * 100, shares=Shares(valid=0)) == [f"{none}its share is 0"]
+    assert told([""] * 9, times=np.array([1, 2] * 4 + [2]))[0] == f"{none}there are only 2 different times"
+    assert told(
+        ["a", "a", "b", "c", "d"], shares=Shares(valid=0.1), earlier=earlier_of(["a", "b", "c", "d"], "test")
+    )[1] == (f"{none}its share of 10.0 % is less than one of 4 groups")
+    assert told([""] * 30, earlier=earlier_of([f"{n:04}" for n in range(30)], "train"))[0] == (
+        "no sample is in valid: no group was left for it"
+    )
 
 
 def test_few_samples_are_a_reason() -> None:
-    assert told([""] * 4)[1:] == [] or "there are only 4 samples" in told([""] * 4)[0]
+    why = "there are only 4 samples, and each label is to be in each split"
+
+    assert told([""] * 4) == [
+        f"test holds 25.0 % of the samples, not 20.0 %: {why}",
+        f"valid holds 25.0 % of the samples, not 10.0 %: {why}",
+    ]
+
+
+def test_times_that_decide_nothing_are_told() -> None:
+    given = ["train"] * 60 + ["valid"] * 20 + ["test"] * 20
+
+    assert told([""] * 100, given=given, times=np.arange(100)) == [
+        "the times decide nothing, because the source or the shares leave no choice"
+    ]
 
 
 def test_what_the_source_gives_is_not_measured() -> None:
@@ -63,12 +84,14 @@ def test_what_the_source_gives_is_not_measured() -> None:
 
 
 def test_many_samples_of_one_moment_are_a_reason() -> None:
-    times = np.array([2019] * 20 + [2020] * 30 + [2021] * 50)
-
-    assert told([""] * 100, times=times)[0] == (
-        "test holds 50.0 % of the samples, not 20.0 %: what is equally new stays together, "
-        "and 50.0 % is from 2021"
+    years = [2019.0] * 20 + [2020.0] * 30 + [2021.0] * 50
+    why = (
+        "test holds 50.0 % of the samples, not 20.0 %: what is equally new stays together, and 50.0 % is from"
     )
+
+    assert told([""] * 100, times=np.array(years))[0] == f"{why} 2021"
+    dates = np.array([f"{year:.0f}-01-01" for year in years], "datetime64[us]")
+    assert told([""] * 100, times=dates)[0] == f"{why} 2021-01-01T00:00:00"
 
 
 def test_old_samples_that_stay_are_a_reason() -> None:
@@ -84,4 +107,5 @@ def test_old_samples_that_stay_are_a_reason() -> None:
 def test_samples_that_all_have_their_split_are_no_news_unless_another_cut_could_reach_the_shares() -> None:
     every = earlier_of([f"{n:04}" for n in range(100)], "train")
 
-    assert told([""] * 100, earlier=every)[0].startswith("samples keep the splits that they have")
+    assert told([""] * 100, earlier=every)[-1].startswith("samples keep the splits that they have")
+    assert told(["g"] * 100, earlier=every)[-1].startswith("no sample is in")

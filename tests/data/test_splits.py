@@ -191,6 +191,27 @@ def test_a_given_split_is_kept_and_the_missing_one_is_cut_from_training(
     assert set(splits) == {"train", "valid", "test"}
 
 
+def test_validation_is_cut_in_its_share_of_what_the_source_does_not_give() -> None:
+    found = [Sample(f"{n}", ("x",), f"{n}", "test" if n < 100 else "") for n in range(180)]
+
+    splits = assign_splits(found, Earlier(), Shares())  # 0.1 to 0.7 of 80
+
+    assert Counter(splits) == {"test": 100, "train": 70, "valid": 10}
+
+
+def test_a_label_of_two_groups_needs_validation_less_than_training() -> None:
+    found = [Sample(f"{n}", given="test") for n in range(20)] + [Sample(f"x{n}") for n in range(80)]
+    found += [Sample("r1", ("rare",)), Sample("r2", ("rare",))]
+
+    assert assign_splits(found, Earlier(), Shares())[-2:] == ["train", "train"]
+
+
+def test_halves_that_each_label_leaves_over_are_shared_out() -> None:
+    found = [Sample(f"{n}", (f"{n % 10}",)) for n in range(50)]  # 2.5 of each label to each side
+
+    assert Counter(assign_splits(found, Earlier(), Shares(test=0.5, valid=0))) == {"train": 25, "test": 25}
+
+
 def test_training_copies_of_given_test_samples_stay_in_training_and_make_twins() -> None:
     found = [Sample(f"{n}", ("x",), f"{n}", "train") for n in range(50)]
     found += [Sample(f"{n}", ("x",), f"{n}", "test") for n in range(20)]
@@ -325,6 +346,15 @@ def test_by_time_the_newest_tests_and_the_next_validate() -> None:
 
     for sample, split in zip(found, splits, strict=True):
         assert split == ("train" if sample.time < 70 else "valid" if sample.time < 80 else "test")
+
+
+def test_by_time_a_group_is_as_new_as_its_newest_sample() -> None:
+    found = [Sample("a", group="g", time=9), Sample("b", group="g", time=0)]
+    found += [Sample(f"{n}", time=n) for n in range(1, 9)]
+
+    assert assign_splits(found, Earlier(), Shares(), timed=True) == [
+        *["test"] * 2, *["train"] * 7, "valid"
+    ]  # fmt: skip
 
 
 def test_by_time_what_was_placed_stays_and_the_newest_of_the_rest_test() -> None:

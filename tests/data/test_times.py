@@ -36,6 +36,7 @@ def test_what_is_no_time_is_named_with_its_row(bad: str) -> None:
     assert "--time" in (caught.value.hint or "")
 
 
-def test_one_blank_among_numbers_is_what_is_wrong() -> None:
-    with pytest.raises(DataError, match=r"holds '', which is no time"):
-        read_times(["3", "", "5"], "when", NAMES)
+@pytest.mark.parametrize("bad", ["", "nan", "inf", "2020-01-01"])
+def test_what_is_no_number_among_numbers_is_wrong(bad: str) -> None:
+    with pytest.raises(DataError, match=f"holds '{bad}', which is no time, in 1 rows: 'b.jpg'"):
+        read_times(["3", bad, "5"], "when", NAMES)

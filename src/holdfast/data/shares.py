@@ -35,12 +35,14 @@ def told_shares(columns: Columns, splits: Places, earlier: Earlier, shares: Shar
     reached = np.bincount(splits[counted], minlength=len(SPLITS)) / max(1, int(counted.sum()))
     empty = [split for split in range(len(SPLITS)) if not (splits == split).any()]
     off = [split for split in _held_out(share) if abs(reached[split] - share[split]) > _NEAR]
+    idle = columns.times is not None and int((share > 0).sum()) == 1
+    said = ["the times decide nothing, because the source or the shares leave no choice"] if idle else []
     if not off and not empty:
-        return []
+        return said
     rows = Coded(columns, earlier)
+    said += [f"no sample is in {SPLITS[split]}: {_why_empty(rows, float(share[split]))}" for split in empty]
     if off and (rows.before >= 0).all():
-        return _kept(columns, reached, off, shares)
-    said = [f"no sample is in {SPLITS[split]}: {_why_empty(rows, float(share[split]))}" for split in empty]
+        return said + _kept(columns, reached, off, shares)
     for split in off:
         if split not in empty:
             why = _why(rows, counted, gap=abs(float(reached[split] - share[split])))
@@ -70,10 +72,14 @@ def _kept(
 def _why_empty(rows: Coded, share: float) -> str:
     if share == 0:
         return "its share is 0"
+    if rows.times is not None and (moments := len(np.unique(rows.times))) < len(SPLITS):
+        return f"there are only {moments} different times"
     groups = len(np.unique(rows.unit))
     if groups < len(SPLITS):
         return f"there are only {groups} groups"
-    return f"its share of {_percent(share)} is less than one of {groups:,} groups"
+    if share * groups < 1:
+        return f"its share of {_percent(share)} is less than one of {groups:,} groups"
+    return "no group was left for it"
 
 
 def _why(rows: Coded, counted: npt.NDArray[np.bool_], *, gap: float) -> str:
@@ -85,8 +91,9 @@ def _why(rows: Coded, counted: npt.NDArray[np.bool_], *, gap: float) -> str:
     if rows.times is not None:
         moments, sizes = np.unique(rows.times[counted], return_counts=True)
         if sizes.max() > gap * whole:
-            newest = str(moments[sizes.argmax()])
-            return f"what is equally new stays together, and {_percent(sizes.max() / whole)} is from {newest}"
+            most = moments[sizes.argmax()]
+            told = str(most.astype("datetime64[s]")) if moments.dtype.kind == "M" else f"{most:.15g}"
+            return f"what is equally new stays together, and {_percent(sizes.max() / whole)} is from {told}"
     sizes = np.bincount(rows.unit[counted])
     largest, groups = int(sizes.argmax()), int((sizes > 0).sum())
     if sizes[largest] > 1:
