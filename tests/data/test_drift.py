@@ -91,6 +91,7 @@ def test_what_is_sure_but_small_is_no_finding() -> None:
 
 def test_a_few_samples_say_nothing() -> None:
     assert comparisons(part("train", normal(0, 100)), part("test", normal(0, 10, 9.0))) == []
+    assert comparisons(part("train", normal(0, 100)), part("test", normal(0, 100, 9.0), independent=5)) == []
 
 
 def test_missing_numbers_count_for_nothing() -> None:

@@ -7,15 +7,21 @@ from holdfast.data.leak import Leak, leak
 
 def test_counts_who_has_a_relative_in_training_and_what_its_label_is_worth() -> None:
     groups = np.array([1, 1, 1, 2, 3, 4, 1, 1, 2, 9])
-    targets = np.array([0, 0, 1, 1, 1, 1, 0, 1, 1, 0])
+    targets = np.array([0, 0, 1, 1, 1, 1, 0, 0, 1, 0])
     train, test = np.arange(6), np.arange(6, 10)
 
     found = leak(groups, targets, train, test)
 
     assert found.rows.tolist() == [6, 7, 8]
     assert found.share == 3 / 4
-    assert found.right == 2 / 3  # group 1 says 0, which is wrong for sample 7; group 2 says 1
-    assert found.usual == 2 / 3  # four of six training samples are 1, right for samples 7 and 8
+    assert found.right == 1.0  # group 1 says 0, as it has that label most; group 2 says 1
+    assert found.usual == 1 / 3  # four of six training samples are 1, right for sample 8
+    assert found.too_high == 3 / 4 * (1 - 1 / 3)
+
+
+def test_where_relatives_mislead_remembering_gains_nothing() -> None:
+    found = Leak(np.arange(3), 4, 0.2, 0.5)
+
     assert found.too_high == 0
     assert "remembering does not help" in found.words("copy")
 

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import soxr
 
+from holdfast.data import marks as module
 from holdfast.data.marks import MARKS, marks, near_sounds
 
 RATE = 22050
@@ -75,3 +76,12 @@ def test_many_copies_are_one_group() -> None:
 
 def test_recordings_without_landmarks_stay_alone() -> None:
     assert groups(*[marks(np.zeros(RATE), RATE)] * 3) == [0, 1, 2]
+
+
+def test_what_is_too_crowded_to_compare_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CANDIDATES", 64 * 20)
+    song_marks = marks(song(0), RATE)
+
+    near = near_sounds(np.tile(song_marks, (30, 1)), np.full(30, len(song_marks)))
+
+    assert near.crowded > 20

@@ -58,6 +58,11 @@ def test_blank_pictures_are_near_to_nothing_and_equal_ones_are_one() -> None:
     near = near_groups("image", table("image", *map(sign.picture, shown)))
 
     assert near.groups.tolist() == [0, 1, 2, 1]
+    assert near_groups("image", table("image", *map(sign.picture, shown)).slice(1)).groups.tolist() == [
+        0,
+        1,
+        0,
+    ]
 
 
 def test_nothing_but_blank_pictures_is_no_trouble() -> None:
@@ -86,11 +91,11 @@ def test_a_text_with_few_other_words_is_near() -> None:
 
 
 def test_texts_of_which_a_third_is_shared_are_not_near() -> None:
-    half = [*words(0)[:75], *words(5)[:75]]
+    pairs = [(words(seed), [*words(seed)[:75], *words(100 + seed)[:75]]) for seed in range(40)]
 
-    near = near_groups("text", table("text", *(sign.text(" ".join(text)) for text in (words(0), half))))
+    near = near_groups("text", table("text", *(sign.text(" ".join(text)) for pair in pairs for text in pair)))
 
-    assert near.groups.tolist() == [0, 1]
+    assert near.groups.tolist() == list(range(80))
 
 
 def test_texts_that_begin_alike_are_told_by_their_first_words() -> None:

@@ -87,7 +87,7 @@ def _plain(label: str) -> str:
 
 def _slips(labels: Sequence[str], counts: np.ndarray) -> Iterator[Finding]:
     """Rare labels that are one letter away from a frequent one, or have two letters swapped."""
-    spelt: dict[tuple[str, str], list[int]] = defaultdict(list)
+    spelt: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(labels):
         for cut in _cuts(label.casefold()):
             spelt[cut].append(place)
@@ -108,13 +108,11 @@ def _slips(labels: Sequence[str], counts: np.ndarray) -> Iterator[Finding]:
         )
 
 
-def _cuts(word: str) -> set[tuple[str, str]]:
-    """The word without each one of its letters; `class 1` and `class 2`, of other digits, never meet."""
-    digits = "".join(c for c in word if c.isdigit())
-    places = [place for place, c in enumerate(word) if not c.isdigit()]
+def _cuts(word: str) -> set[str]:
+    """The word, and the word without each one of its letters; digits stay, as `class 1` is not `class 2`."""
     if len(word) < _SLIP:
         return set()
-    return {(digits, word), *((digits, word[:place] + word[place + 1 :]) for place in places)}
+    return {word, *(word[:place] + word[place + 1 :] for place, c in enumerate(word) if not c.isdigit())}
 
 
 def _few(labels: Sequence[str], counts: np.ndarray) -> Iterator[Finding]:
