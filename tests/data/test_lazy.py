@@ -206,6 +206,7 @@ def test_data_added_to_a_lazy_version_stores_only_what_is_new(
 
     assert (info.version, info.samples, asked, info.notes) == (2, 50, 0, ())
     assert (pushed.shards, pushed.copied) == (2, 1)
+    assert not any("remote.json" in path for _, path in proxy.seen)
     assert read_all(tmp_path / "ann") == read_all(tmp_path / "bob")
     with open_version(tmp_path / "bob", SEA) as version:
         assert len(version) == 50

@@ -40,11 +40,16 @@ def gcs(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 
 @pytest.fixture(params=["folder", "s3", "gs"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "far")
     request.getfixturevalue({"s3": "s3", "gs": "gcs"}[request.param])
     return f"{request.param}://{BUCKET}/{tmp_path.name}"
+
+
+@pytest.fixture
+def where(s3: Proxy, tmp_path: Path) -> str:
+    return f"s3://{BUCKET}/{tmp_path.name}"
 
 
 @pytest.fixture
@@ -58,23 +63,23 @@ def samples(root: Path, ref: str = "sea") -> tuple[str, list[bytes]]:
 
 
 def test_what_was_pushed_is_pulled_with_its_number_and_fingerprint(
-    root: Path, where: str, tmp_path: Path
+    root: Path, anywhere: str, tmp_path: Path
 ) -> None:
     store(tmp_path / "here", versions=2)
 
-    pushed = [push(root, parse_ref(f"sea@{number}"), where) for number in (1, 2)]
-    pulled = pull(tmp_path / "home", SEA, where)
+    pushed = [push(root, parse_ref(f"sea@{number}"), anywhere) for number in (1, 2)]
+    pulled = pull(tmp_path / "home", SEA, anywhere)
 
     assert [(it.ref, it.new, it.copied) for it in pushed] == [("sea@1", True, 1), ("sea@2", True, 1)]
     assert (pulled.ref, pulled.new, pulled.shards, pulled.copied) == ("sea@2", True, 2, 2)
     assert samples(tmp_path / "home") == samples(root)
 
 
-def test_what_is_there_is_not_copied_again(root: Path, where: str, tmp_path: Path) -> None:
-    push(root, SEA, where)
-    pull(tmp_path / "home", SEA, where)
+def test_what_is_there_is_not_copied_again(root: Path, anywhere: str, tmp_path: Path) -> None:
+    push(root, SEA, anywhere)
+    pull(tmp_path / "home", SEA, anywhere)
 
-    again = push(root, SEA, where), pull(tmp_path / "home", SEA, where)
+    again = push(root, SEA, anywhere), pull(tmp_path / "home", SEA, anywhere)
 
     assert [(it.new, it.copied, it.copied_bytes) for it in again] == [(False, 0, 0)] * 2
 
@@ -89,26 +94,38 @@ def test_a_remote_is_laid_out_as_a_store_here(root: Path, where: str) -> None:
     }
 
 
-def test_a_number_is_not_given_twice(root: Path, where: str, tmp_path: Path) -> None:
+def test_a_bucket_gets_the_shards_first_and_what_shows_the_version_last(
+    s3: Proxy, root: Path, where: str
+) -> None:
+    s3.seen.clear()
+
     push(root, SEA, where)
+
+    written = [path.rpartition("/")[2].rpartition(".")[0] for method, path in s3.seen if method == "PUT"]
+    assert written[1:] == ["samples", "quarantine", "version"]
+    assert len(written[0]) == 64
+
+
+def test_a_number_is_not_given_twice(root: Path, anywhere: str, tmp_path: Path) -> None:
+    push(root, SEA, anywhere)
     other = store(tmp_path / "other", seed=1)
 
     with pytest.raises(
         DataError, match=r"has another sea@1 than this workspace: fingerprint \w{12} there"
     ) as told:
-        push(other, SEA, where)
+        push(other, SEA, anywhere)
     with pytest.raises(DataError, match=r"this workspace has another sea@1 than .*: fingerprint") as pulled:
-        pull(other, SEA, where)
+        pull(other, SEA, anywhere)
 
     assert "--home FOLDER" in str(told.value.hint)
     assert "--home FOLDER" in str(pulled.value.hint)
     assert samples(other) != samples(root)
 
 
-def test_a_lazy_version_reads_its_samples_from_the_remote(root: Path, where: str, tmp_path: Path) -> None:
-    push(root, SEA, where)
+def test_a_lazy_version_reads_its_samples_from_the_remote(root: Path, anywhere: str, tmp_path: Path) -> None:
+    push(root, SEA, anywhere)
 
-    pulled = pull(tmp_path / "home", SEA, where, lazy=True)
+    pulled = pull(tmp_path / "home", SEA, anywhere, lazy=True)
 
     assert (pulled.new, pulled.copied) == (True, 0)
     assert samples(tmp_path / "home") == samples(root)
@@ -138,7 +155,8 @@ def test_a_dataset_or_version_that_is_not_there_is_named(root: Path, where: str,
     assert versions_of(tmp_path / "home", "sea") == []
 
 
-def test_a_damaged_shard_is_not_pushed(root: Path, where: str) -> None:
+def test_a_damaged_shard_is_not_pushed(root: Path, tmp_path: Path) -> None:
+    where = tmp_path / "far"
     shard = next((root / "sea/shards").glob("*.tar"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
 

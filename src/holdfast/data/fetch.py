@@ -133,7 +133,7 @@ class _OnWeb:
             raise DataError(f"there is nothing at {self.uri}/{folder}", hint="check the address") from None
         targets = (urljoin(self._url + quote(folder), link).partition("#")[0] for link in parser.links)
         below = (target for target in targets if target.startswith(self._url) and "?" not in target)
-        return sorted({unquote(target.removeprefix(self._url)) for target in below} - {"", folder})
+        return sorted({unquote(target.removeprefix(self._url)) for target in below} - {""})
 
 
 class _Links(HTMLParser):

@@ -222,6 +222,8 @@ def read_span(path: str, start: int, length: int) -> bytes | None:
     except OSError:
         return None
     try:
+        if hasattr(os, "pread"):
+            return os.pread(handle, length, start) or None
         os.lseek(handle, start, os.SEEK_SET)
         return os.read(handle, length) or None
     except OSError:
