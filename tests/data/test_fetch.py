@@ -142,6 +142,23 @@ def test_each_file_is_fetched_once_and_never_again(
     assert first == 20
 
 
+def test_many_files_are_on_their_way_at_once(
+    tmp_path: Path, request: pytest.FixtureRequest, s3: Proxy
+) -> None:
+    shapes = write_images(tmp_path / "shapes", per_class=25)
+    address = put("s3", shapes, tmp_path, request)
+    s3.faults.append(Fault("GET", "png", wait_s=0.05))
+    s3.peak = 0
+
+    with open_any(address) as source:
+        for name in source.names:  # one thread reads
+            source.read(name)
+    s3.faults.clear()
+
+    assert s3.peak >= 6
+    assert s3.count("GET", "png") == 50
+
+
 def test_faults_that_pass_are_survived(tmp_path: Path, request: pytest.FixtureRequest, s3: Proxy) -> None:
     shapes = write_images(tmp_path / "shapes", per_class=4)
     address = put("s3", shapes, tmp_path, request)

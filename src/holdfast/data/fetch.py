@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import threading
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -186,7 +187,7 @@ class _Fetched(Listed):
         self._pool = ThreadPoolExecutor(_THREADS)
         self._lock = threading.Lock()
         self._coming: dict[str, Future[bytes]] = {}
-        self._last = -2
+        self._recent: deque[int] = deque(maxlen=_THREADS)  # of all threads that read
 
     def _list(self) -> Listing:
         try:
@@ -215,8 +216,10 @@ class _Fetched(Listed):
         """The file on its way here, with those that follow it if it follows one that was read."""
         place = bisect_left(self.names, name)
         with self._lock:
-            follows, self._last = abs(place - self._last) <= _AHEAD, place
-            mine = self._coming.pop(name, None) or self._pool.submit(self._place.read, name)
+            coming = self._coming.pop(name, None)
+            follows = coming is not None or any(0 < place - last <= _AHEAD for last in self._recent)
+            self._recent.append(place)
+            mine = coming or self._pool.submit(self._place.read, name)
             for other in self.names[place + 1 : place + 1 + _AHEAD] if follows else ():
                 small = self._sizes[other] <= _AHEAD_BYTES and not is_table(other)
                 if small and len(self._coming) < _THREADS * 2 and other not in self._coming:

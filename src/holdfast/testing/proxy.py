@@ -55,11 +55,15 @@ class Proxy:
         url: of this server.
         faults: the first that fits a request happens to it.
         seen: method and path of each request, in order.
+        busy: how many requests are being answered now.
+        peak: how many were at once.
         ranges: whether parts of files are cut out here, for a server that only gives them whole.
         refuse: says with which status a request is refused, by its method, path and body; 0 lets it through.
     """
 
     url: str
+    busy: int = 0
+    peak: int = 0
     ranges: bool = False
     refuse: Callable[[str, str, bytes], int] = lambda *_: 0
     faults: list[Fault] = field(default_factory=list)
@@ -107,8 +111,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _pass_on(self) -> None:
-        body = self._body()
         proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
+        with proxy.lock:
+            proxy.busy += 1
+            proxy.peak = max(proxy.peak, proxy.busy)
+        try:
+            self._handle_it(proxy)
+        finally:
+            with proxy.lock:
+                proxy.busy -= 1
+
+    def _handle_it(self, proxy: Proxy) -> None:
+        body = self._body()
         fault = proxy.next_fault(self.command, self.path)
         if fault and fault.wait_s:
             time.sleep(fault.wait_s)
