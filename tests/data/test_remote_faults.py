@@ -1,8 +1,10 @@
 """A remote that is busy, broken or closed: what may pass is tried again, the rest told so that it helps."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from holdfast.data import open_version, versions_of
 from holdfast.data.pull import pull
 from holdfast.data.push import push
 from holdfast.data.remote import open_remote
+from holdfast.data.remote_faults import retrying
 from holdfast.testing.proxy import Fault, Proxy
 from tests.servers import BUCKET, SECRET, gcs_server, s3_server, store
 
@@ -224,6 +227,70 @@ def test_missing_credentials_of_s3_are_told(
     assert "aws sso login" in str(told.value.hint)
 
 
+def _raised(name: str) -> Exception:
+    import botocore.exceptions
+    import google.auth.exceptions
+
+    return {
+        "sso": botocore.exceptions.UnauthorizedSSOTokenError(),
+        "sso file": botocore.exceptions.SSOTokenLoadError(error_msg="gone"),
+        "profile": botocore.exceptions.ProfileNotFound(profile="team"),
+        "default": google.auth.exceptions.DefaultCredentialsError("none"),
+        "refresh": google.auth.exceptions.RefreshError("stale"),
+    }[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "uri", "message", "hint"),
+    [
+        ("sso", "s3://b/x", "the credentials have expired", "aws sso login"),
+        ("sso file", "s3://b/x", "the credentials have expired", "aws sso login"),
+        ("profile", "s3://b/x", "there are no credentials that work", "set AWS_PROFILE"),
+        (
+            "default",
+            "gs://b/x",
+            "there are no credentials that work",
+            "gcloud auth application-default login",
+        ),
+        (
+            "refresh",
+            "gs://b/x",
+            "there are no credentials that work",
+            "gcloud auth application-default login",
+        ),
+    ],
+)
+def test_a_login_that_fails_on_this_machine_is_told(name: str, uri: str, message: str, hint: str) -> None:
+    def fail() -> None:
+        raise _raised(name)
+
+    with pytest.raises(DataError, match=message) as told:
+        retrying(fail, uri=uri, doing="reading")
+
+    assert hint in str(told.value.hint)
+
+
+def test_of_several_who_push_at_the_same_moment_one_wins(s3: Proxy, where: str, tmp_path: Path) -> None:
+    roots = [store(tmp_path / str(seed), seed=seed) for seed in range(3)]
+    together = threading.Barrier(3)
+
+    def go(root: Path) -> str:
+        together.wait()
+        try:
+            return "won" if push(root, SEA, where).new else "same"
+        except DataError as error:
+            return "taken" if "another sea@1" in error.message else error.message
+
+    with ThreadPoolExecutor(3) as pool:
+        ends = list(pool.map(go, roots))
+    pull(tmp_path / "home", SEA, where)
+
+    assert sorted(ends) == ["taken", "taken", "won"]
+    with open_version(tmp_path / "home", SEA) as there, open_version(roots[ends.index("won")], SEA) as here:
+        assert there.info.fingerprint == here.info.fingerprint
+        assert all(there.read(index) for index in range(len(there)))
+
+
 def test_an_unknown_fault_is_told_without_secrets(s3: Proxy, root: Path, where: str) -> None:
     s3.faults.append(Fault(status=400).of_s3("Strange", f"you sent {SECRET}"))
 
@@ -246,6 +313,11 @@ def test_a_server_that_is_not_there_is_told(
         (
             Fault(status=401, body=b'{"error": {"message": "Login Required"}}'),
             "have expired",
+            "application-default",
+        ),
+        (
+            Fault(status=401, body=b'{"error": {"message": "Anonymous caller does not have access"}}'),
+            "there are no credentials",
             "application-default",
         ),
         (Fault("GET", status=403, body=b"{}"), "permission is missing: storage.objects", "storage.objects."),

@@ -148,14 +148,15 @@ def _login_fault(error: Exception, kind: str) -> tuple[str, str] | None:
     """What is wrong with the credentials, and what to do."""
     code, names = _code(error), _names(error)
     login = "gcloud auth application-default login" if kind == "gs" else "aws sso login"
-    if code in _EXPIRED or names & _STALE_LOGIN or (kind == "gs" and code == "401"):
+    anonymous = kind == "gs" and "Anonymous caller" in str(error)  # what gcsfs tries last
+    if not anonymous and (code in _EXPIRED or names & _STALE_LOGIN or (kind == "gs" and code == "401")):
         if kind == "s3" and os.environ.get("AWS_SESSION_TOKEN"):
             return (
                 "the credentials have expired",
                 f"set AWS_SESSION_TOKEN anew, or unset it and run `{login}`",
             )
         return "the credentials have expired", f"run `{login}`, or set fresh ones, and try again"
-    if names & _NO_LOGIN:
+    if names & _NO_LOGIN or anonymous:
         more = " or `aws configure`; with several profiles, set AWS_PROFILE" if kind == "s3" else ""
         return "there are no credentials that work", f"run `{login}`{more}"
     if code in _WRONG_KEY:
