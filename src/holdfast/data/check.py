@@ -129,7 +129,7 @@ def _group_columns(codes: Codes) -> Iterator[Finding]:
     table = codes.version.table
     for name in (name for name in table.column_names if name.startswith(META)):
         column, (groups, words) = name.removeprefix(META), encoded(table.column(name))
-        if 1 < len(words) < len(table) and looks_like_group(column, [*words.to_pylist(), words[0].as_py()]):
+        if looks_like_group(column, len(words), len(table)):
             yield Finding(
                 "warning",
                 "a column that looks like a group",

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow.compute as pc
+
 from holdfast.core.errors import DataError
 from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
@@ -72,7 +74,7 @@ def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
     taken = {file, text}
     split = options.split or _split_column(table, [column for column in free if column not in taken])
     taken.add(split)
-    groups = [column for column in _known(free, _GROUPS) if len(set(table.columns[column])) > 1]
+    groups = [column for column in _known(free, _GROUPS) if len(table.columns[column].different) > 1]
     group = options.group or _only(groups, table, "group", "--group")
     taken |= {group, options.time}
     rest = [column for column in free if column not in taken]
@@ -103,14 +105,13 @@ def is_yes(value: str) -> bool | None:
     return True if word in _YES else False if word in _NO else None
 
 
-def looks_like_group(column: str, values: Sequence[str]) -> bool:
+def looks_like_group(column: str, different: int, rows: int) -> bool:
     """Whether a column smells of a group: named after a person or a recording, with values that repeat.
 
-    >>> looks_like_group("patient_id", ["p1", "p1", "p2"])
+    >>> looks_like_group("patient_id", different=2, rows=3)
     True
     """
-    different = len(set(values))
-    return bool(_LIKE_GROUPS.fullmatch(_key(column))) and 1 < different < len(values)
+    return bool(_LIKE_GROUPS.fullmatch(_key(column))) and 1 < different < rows
 
 
 def _check_options(table: Table, options: SourceOptions) -> None:
@@ -160,7 +161,7 @@ def _prose(table: Table, free: list[str]) -> list[str]:
     """Columns of sentences: five words or more on average, most of them different."""
     found = []
     for column in free:
-        values = [value for value in table.columns[column][:1000] if value]
+        values = [value for value in table.columns[column].first(1000) if value]
         words = sum(value.count(" ") + 1 for value in values)
         if values and words / len(values) >= 5 and len(set(values)) > len(values) / 2:
             found.append(column)
@@ -171,7 +172,8 @@ def _split_column(table: Table, free: list[str]) -> str | None:
     known = [
         column
         for column in _known(free, _SPLITS)
-        if any(table.columns[column]) and all(not v.strip() or split_name(v) for v in table.columns[column])
+        if any(table.columns[column].different)
+        and all(not v.strip() or split_name(v) for v in table.columns[column].different)
     ]
     return _only(known, table, "train, valid and test", "--split")
 
@@ -182,7 +184,7 @@ def _label_columns(
     if options.label is not None:
         return _told_labels(table, options.label)
     known = _known(rest, _LABELS)
-    attributes = [column for column in rest if _is_attribute(table.columns[column])]
+    attributes = [column for column in rest if _is_attribute(table.columns[column].different)]
     if len(known) == 1:
         others = [column for column in attributes if column not in known]
         if len(others) > 1:
@@ -214,7 +216,8 @@ def _told_labels(table: Table, label: str | tuple[str, ...]) -> tuple[tuple[str,
     if len(label) == 1:
         return label, _refuse_numbers(table, label[0])
     for column in label:
-        odd = sorted({value for value in table.columns[column] if value.strip() and is_yes(value) is None})
+        values = table.columns[column].different
+        odd = sorted(value for value in values if value.strip() and is_yes(value) is None)
         if odd:
             raise DataError(
                 f"--label names several columns, so each must hold 0 and 1, but {column!r} holds {some(odd)}",
@@ -224,11 +227,11 @@ def _told_labels(table: Table, label: str | tuple[str, ...]) -> tuple[tuple[str,
 
 
 def _refuse_numbers(table: Table, column: str) -> Task:
-    values = [value for value in table.columns[column] if value.strip()]
-    different = len(set(values))
-    if len(values) > 20 and different > len(values) / 2:
+    values = [value for value in table.columns[column].different if value.strip()]
+    rows = pc.sum(pc.not_equal(pc.utf8_trim_whitespace(table.columns[column].values), "")).as_py() or 0
+    if rows > 20 and len(values) > rows / 2:
         raise DataError(
-            f"{column!r} holds {different:,} different values in {len(values):,} rows ({some(values)}): "
+            f"{column!r} holds {len(values):,} different values in {rows:,} rows ({some(values)}): "
             f"these are no classes; {table.describe()}",
             hint="say which column holds the label: --label COLUMN",
         )
@@ -236,7 +239,7 @@ def _refuse_numbers(table: Table, column: str) -> Task:
 
 
 def _is_attribute(values: Sequence[str]) -> bool:
-    meant = {is_yes(value) for value in set(values) if value.strip()}
+    meant = {is_yes(value) for value in values if value.strip()}
     return bool(meant) and None not in meant
 
 
@@ -245,7 +248,7 @@ def _group_hints(table: Table, meta: Sequence[str]) -> list[str]:
         f"the column {column!r} looks like a group (something whose samples must stay together); "
         f"use --group {column} to split by it"
         for column in meta
-        if looks_like_group(column, table.columns[column])
+        if looks_like_group(column, len(table.columns[column].different), len(table))
     ]
 
 

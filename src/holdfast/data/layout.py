@@ -17,7 +17,7 @@ from holdfast.data.lookup import Lookup
 from holdfast.data.plan import Plan, Quarantined, SourceOptions, normal, reasons, some, split_name, telling
 from holdfast.data.rows import table_rows
 from holdfast.data.source import MAX_TABLE_BYTES, Source, is_ignored, is_litter
-from holdfast.data.tables import TABLES, Table, read_table
+from holdfast.data.tables import TABLES, Column, Table, read_table
 
 
 def plan_source(source: Source, options: SourceOptions) -> Plan:
@@ -69,7 +69,7 @@ def _tables(source: Source) -> list[Table]:
 def _is_for_table(tables: list[Table], source: Source, options: SourceOptions) -> bool:
     """Whether a table beside files, or alone, says what the samples are; else the folders do."""
     told = (options.label, options.group, options.file, options.text, options.split, options.time)
-    lookup = Lookup(lambda: source.names)
+    lookup = Lookup(lambda: source.listing)
     files = [t for t in tables if file_columns(t, list(t.columns), lookup)]
     media = source.listing.where(_are_media(source.listing))
     classes = set(read_folders(media)[1]) - {""}
@@ -78,7 +78,7 @@ def _is_for_table(tables: list[Table], source: Source, options: SourceOptions) -
 
 def _plan_table(tables: list[Table], source: Source, options: SourceOptions) -> Plan:
     table, splits = _one_table(tables)
-    lookup = Lookup(lambda: source.names)
+    lookup = Lookup(lambda: source.listing)
     broken = [Quarantined(where, "", reason) for where, reason in table.broken]
     with telling(broken):
         roles = find_roles(table, options, lookup)
@@ -107,18 +107,19 @@ def _with_stamps(rows: pyarrow.Table, listing: Listing) -> pyarrow.Table:
     return rows
 
 
-def _one_table(tables: list[Table]) -> tuple[Table, list[str]]:
+def _one_table(tables: list[Table]) -> tuple[Table, Column]:
     """The table, and the split of each of its rows where train.csv and test.csv say it by their names."""
     if len(tables) == 1:
-        return tables[0], [""] * len(tables[0])
+        return tables[0], Column(pyarrow.chunked_array([pyarrow.repeat("", len(tables[0]))]))
     splits = [split_name(PurePosixPath(table.name).stem) for table in tables]
     same = all(table.columns.keys() == tables[0].columns.keys() for table in tables)
     if same and None not in splits and len(set(splits)) == len(splits):
-        columns = {c: [v for table in tables for v in table.columns[c]] for c in tables[0].columns}
+        chunks = {c: [part for t in tables for part in t.columns[c].values.chunks] for c in tables[0].columns}
+        columns = {name: Column(pyarrow.chunked_array(parts)) for name, parts in chunks.items()}
         names = ", ".join(table.name for table in tables)
         broken = tuple(line for table in tables for line in table.broken)
-        every = [split or "" for table, split in zip(tables, splits, strict=True) for _ in range(len(table))]
-        return Table(names, columns, broken), every
+        every = [pyarrow.repeat(split or "", len(t)) for t, split in zip(tables, splits, strict=True)]
+        return Table(names, columns, broken), Column(pyarrow.chunked_array(every))
     described = "\n".join(table.describe(most=8) for table in tables[:4])
     raise DataError(
         f"there are {len(tables)} tables: {some([table.name for table in tables])}\n{described}",

@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 
+import pyarrow
+import pyarrow.compute as pc
+
+from holdfast.data.listing import Listing
 from holdfast.data.plan import normal, some
+from holdfast.data.tables import Column
+
+_MANY = 1 << 16
 
 
 class Lookup:
@@ -14,14 +21,15 @@ class Lookup:
     Only names that the source lists are ever found, so no value leads outside of it.
 
     Args:
-        names: called when a file is first looked for, since to list a folder may take long.
+        listing: called when a file is first looked for, since to list a folder may take long.
 
-    >>> Lookup(lambda: ("images/a b.jpg", "readme.txt")).find("a b.jpg", "labels.csv")
+    >>> from holdfast.data.listing import list_names
+    >>> Lookup(lambda: list_names([("images/a b.jpg", 0), ("readme.txt", 0)])).find("a b.jpg", "labels.csv")
     ('images/a b.jpg', '')
     """
 
-    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
-        self._names = names
+    def __init__(self, listing: Callable[[], Listing]) -> None:
+        self._listing = listing
 
     def find(self, value: str, table: str) -> tuple[str | None, str]:
         """The file that a value in a table means, or None and why it was not found.
@@ -30,34 +38,56 @@ class Lookup:
             value: as it stands in the table.
             table: name of the table; what stands beside it is looked at first.
         """
-        path = normal(value.strip().replace("\\", "/")).removeprefix("./")
-        if not path:
-            return None, "no file name"
+        ((name, problem),) = self.find_all([value], table)
+        return name, problem
+
+    def find_all(self, values: Sequence[str], table: str) -> list[tuple[str | None, str]]:
+        """As `find`, for many values at once."""
+        paths = [normal(value.strip().replace("\\", "/")).removeprefix("./") for value in values]
         beside = PurePosixPath(table).parent
-        for candidate in ((beside / path).as_posix(), path):
-            if candidate in self._paths:
-                return self._paths[candidate], ""
-        return self._by_end(path)
+        near = [(beside / path).as_posix() for path in paths] if beside.name else paths
+        names = self._named(near)
+        if beside.name:
+            names = [name or far for name, far in zip(names, self._named(paths), strict=True)]
+        return [self._answer(path, name) for path, name in zip(paths, names, strict=True)]
 
-    def names_any(self, values: Sequence[str], table: str) -> bool:
+    def names_any(self, column: Column, table: str) -> bool:
         """Whether any of the values names a file."""
-        return any(self.find(value, table)[0] is not None for value in values)
+        values = column.different
+        parts = (values[start : start + _MANY] for start in range(0, len(values), _MANY))
+        return any(name for part in parts for name, _ in self.find_all(part, table))
 
-    def names_most(self, values: Sequence[str], table: str) -> bool:
+    def names_most(self, column: Column, table: str) -> bool:
         """Whether most of the values (of the first thousand) name files, and not the same few."""
-        some_values = [value for value in values[:1000] if value.strip()]
-        found = {name for value in some_values if (name := self.find(value, table)[0])}
+        some_values = [value for value in column.first(1000) if value.strip()]
+        found = {name for name, _ in self.find_all(some_values, table) if name}
         return len(found) > len(some_values) / 2
 
+    def _answer(self, path: str, name: str | None) -> tuple[str | None, str]:
+        if not path:
+            return None, "no file name"
+        return (name, "") if name else self._by_end(path)
+
+    def _named(self, paths: Sequence[str]) -> list[str | None]:
+        """The file that has each path as its name."""
+        places = pc.index_in(pyarrow.array(paths, pyarrow.string()), self._known)
+        names: list[str | None] = self._all.take(places).to_pylist()
+        return names
+
     @cached_property
-    def _paths(self) -> dict[str, str]:
-        return {normal(name): name for name in reversed(self._names())}
+    def _all(self) -> pyarrow.Array:
+        return self._listing().names
+
+    @cached_property
+    def _known(self) -> pyarrow.Array:
+        """The names in the one form in which they are compared."""
+        return pc.utf8_normalize(self._all, "NFC")
 
     @cached_property
     def _ends(self) -> dict[str, list[str]]:
         """Files by their own name, with and without suffix."""
         ends: dict[str, list[str]] = defaultdict(list)
-        for name in self._names():
+        for name in self._all.to_pylist():
             own = PurePosixPath(normal(name))
             for end in {own.name, own.stem}:
                 ends[end].append(name)
