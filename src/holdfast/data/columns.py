@@ -74,7 +74,7 @@ def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
     taken = {file, text}
     split = options.split or _split_column(table, [column for column in free if column not in taken])
     taken.add(split)
-    groups = [column for column in _known(free, _GROUPS) if len(table.columns[column].different) > 1]
+    groups = [column for column in _known(free, _GROUPS) if len(table.columns[column].unique) > 1]
     group = options.group or _only(groups, table, "group", "--group")
     taken |= {group, options.time}
     rest = [column for column in free if column not in taken]
@@ -91,8 +91,7 @@ def file_columns(table: Table, columns: Sequence[str], lookup: Lookup) -> list[s
     known = [
         column for column in _known(columns, _FILES) if lookup.names_any(table.columns[column], table.name)
     ]
-    others = [column for column in columns if lookup.names_most(table.columns[column], table.name)]
-    return known or others
+    return known or [c for c in columns if lookup.names_most(table.columns[c], table.name)]
 
 
 def is_yes(value: str) -> bool | None:
@@ -248,7 +247,7 @@ def _group_hints(table: Table, meta: Sequence[str]) -> list[str]:
         f"the column {column!r} looks like a group (something whose samples must stay together); "
         f"use --group {column} to split by it"
         for column in meta
-        if looks_like_group(column, len(table.columns[column].different), len(table))
+        if looks_like_group(column, len(table.columns[column].unique), len(table))
     ]
 
 

@@ -29,8 +29,9 @@ def plan_source(source: Source, options: SourceOptions) -> Plan:
     """
     tables = _tables(source)
     _refuse_idle_patterns(tables, source, options.ignore)
-    if source.table or (tables and _is_for_table(tables, source, options)):
-        plan = _plan_table(tables, source, options)
+    lookup = Lookup(lambda: source.listing)
+    if source.table or (tables and _is_for_table(tables, source, options, lookup)):
+        plan = _plan_table(tables, source, options, lookup)
     else:
         plan = _plan_folders(source, options)
     with telling(plan.quarantined):
@@ -66,19 +67,17 @@ def _tables(source: Source) -> list[Table]:
     return [read_table(name, source.read(name, limit=MAX_TABLE_BYTES)) for name in names]
 
 
-def _is_for_table(tables: list[Table], source: Source, options: SourceOptions) -> bool:
+def _is_for_table(tables: list[Table], source: Source, options: SourceOptions, lookup: Lookup) -> bool:
     """Whether a table beside files, or alone, says what the samples are; else the folders do."""
     told = (options.label, options.group, options.file, options.text, options.split, options.time)
-    lookup = Lookup(lambda: source.listing)
     files = [t for t in tables if file_columns(t, list(t.columns), lookup)]
     media = source.listing.where(_are_media(source.listing))
     classes = set(read_folders(media)[1]) - {""}
     return bool(files) or len(classes) < 2 or any(option is not None for option in told)
 
 
-def _plan_table(tables: list[Table], source: Source, options: SourceOptions) -> Plan:
+def _plan_table(tables: list[Table], source: Source, options: SourceOptions, lookup: Lookup) -> Plan:
     table, splits = _one_table(tables)
-    lookup = Lookup(lambda: source.listing)
     broken = [Quarantined(where, "", reason) for where, reason in table.broken]
     with telling(broken):
         roles = find_roles(table, options, lookup)

@@ -53,8 +53,8 @@ class Lookup:
 
     def names_any(self, column: Column, table: str) -> bool:
         """Whether any of the values names a file."""
-        values = column.different
-        parts = (values[start : start + _MANY] for start in range(0, len(values), _MANY))
+        values = column.unique
+        parts = (values[start : start + _MANY].to_pylist() for start in range(0, len(values), _MANY))
         return any(name for part in parts for name, _ in self.find_all(part, table))
 
     def names_most(self, column: Column, table: str) -> bool:

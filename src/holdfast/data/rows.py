@@ -130,7 +130,7 @@ def _ids(table: Table) -> str | None:
     for name, column in table.columns.items():
         if (
             name.casefold() in ("id", "uid", "key")
-            and len(column.different) == len(column)
+            and len(column.unique) == len(column)
             and all(column.different)
         ):
             return name

@@ -46,11 +46,16 @@ class Column:
         values: list[str] = self.values[start:stop].to_pylist()
         return values
 
-    @cached_property
+    @property
     def different(self) -> list[str]:
         """Each value once, in the order in which they first come."""
-        values: list[str] = pc.unique(self.values).to_pylist()
+        values: list[str] = self.unique.to_pylist()  # kept as a column: there may be a million
         return values
+
+    @cached_property
+    def unique(self) -> pyarrow.Array:
+        """As `different`, in a column."""
+        return pc.unique(self.values)
 
 
 @dataclass(frozen=True)
