@@ -37,6 +37,8 @@ from holdfast.data.times import read_times
 from holdfast.data.version import INFO, QUARANTINE, SAMPLES, VersionInfo, read_info, version_folder
 
 _Read = Callable[[int], bytes]
+_REPEATED = ["split", "shard"]
+"""Columns with few different values; dictionaries of others only make a file slower to read."""
 
 
 def ingest(
@@ -121,7 +123,7 @@ class _Writer:
         same = self._same_version(info, table, refused)
         if same is None:
             with folder_aside(self.store.root / self.store.name / "versions") as aside:
-                parquet.write_table(table, aside / SAMPLES, compression="zstd")
+                parquet.write_table(table, aside / SAMPLES, compression="zstd", use_dictionary=_REPEATED)
                 parquet.write_table(refused, aside / QUARANTINE, compression="zstd")
                 write_json(aside / INFO, info.to_json())
                 for shard in self.store.elsewhere.keys() & set(pc.unique(table.column("shard")).to_pylist()):
