@@ -21,9 +21,10 @@ from holdfast.tracking import Run, open_run
 from holdfast.train.checkpoint import State
 from holdfast.train.device import pick_device, repeatable
 from holdfast.train.learner import Learner, make_learner
-from holdfast.train.loader import Batch, Samples, training_batches
+from holdfast.train.loader import Batch, training_batches
 from holdfast.train.loop import learn_epoch
 from holdfast.train.sampler import split_evenly
+from holdfast.train.samples import Samples
 
 _STEPS, _PAIRS = 12, 9
 

@@ -143,7 +143,7 @@ def test_a_span_over_many_blocks_is_put_together(home: Path, root: Path, proxy: 
     shard = next((root / "sea/shards").glob("*.tar"))
     with open_version(home, SEA) as version:
         version.read(20)  # one block in the middle is here
-        shards = version._places.shards
+        shards = version.places.shards
         assert isinstance(shards, lazy.LazyShards)
         proxy.seen.clear()
 
@@ -186,7 +186,7 @@ def test_a_shard_that_is_here_is_read_from_here(home: Path, root: Path, proxy: P
 
     assert read_all(home) == read_all(root)
     with open_version(home, SEA) as version:
-        assert version._places.shards.read(0, 100, 35_000) == shard.read_bytes()[100:35_100]
+        assert version.places.shards.read(0, 100, 35_000) == shard.read_bytes()[100:35_100]
     assert proxy.seen == []
 
 

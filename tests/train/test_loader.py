@@ -1,11 +1,18 @@
 """Batches: the same whether samples are kept or decoded each time, and from any batch on."""
 
+from collections import Counter
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
-from holdfast.train.loader import Batch, Samples, plain_batches, training_batches
-from holdfast.train.sampler import split_evenly
+from holdfast.config.schema import AugmentConfig
+from holdfast.train.loader import Batch, plain_batches, training_batches
+from holdfast.train.sampler import order, split_evenly
+from holdfast.train.samples import Samples
 from holdfast.train.team import ALONE, Team
 
 
@@ -22,7 +29,7 @@ def batches_of(toy, samples: Samples, start: int = 0, epoch: int = 1) -> list:
 def test_an_epoch_is_the_same_from_any_batch_on_with_and_without_room(kind, toy) -> None:
     data = toy(kind)
     kept, fresh = samples_of(data), samples_of(data, cache_mb=0)
-    kept.warm(data.version.indices("train"))
+    batches_of(data, kept)
 
     whole, rest = batches_of(data, kept), batches_of(data, fresh, start=2)
 
@@ -43,24 +50,6 @@ def test_another_epoch_changes_samples_in_another_way(toy) -> None:
     assert not first.inputs.equal(second.inputs)
 
 
-def test_memory_stays_within_its_limit(toy, monkeypatch) -> None:
-    data = toy("image")
-    one = samples_of(data).parts(0).nbytes
-    samples = samples_of(data, cache_mb=5.5 * one / 2**20)
-
-    samples.warm(data.version.indices("train"))
-
-    read = []
-    monkeypatch.setattr(
-        samples.version,
-        "read",
-        lambda index: read.append(index) or data.version.__class__.read(data.version, index),
-    )
-    for index in data.version.indices("train").tolist():
-        samples.parts(index)
-    assert len(read) == len(data.version.indices("train")) - 5
-
-
 def test_plain_batches_hold_every_window_of_every_recording(toy) -> None:
     data = toy("audio")
     samples, rows = samples_of(data), data.version.indices("train")[:7]
@@ -68,7 +57,7 @@ def test_plain_batches_hold_every_window_of_every_recording(toy) -> None:
     found = list(plain_batches(samples, rows, 4))
 
     counts = np.bincount(np.concatenate([places for _, places in found]))
-    assert counts.tolist() == [len(samples.parts(row)) for row in rows.tolist()]
+    assert counts.tolist() == [len(parts) for parts in samples.each(rows)]
     assert sum(len(inputs) for inputs, _ in found) == counts.sum()
     assert counts.max() > 1
 
@@ -91,3 +80,37 @@ def test_the_parts_of_a_team_are_the_whole_batch(kind, toy) -> None:
         for part in parts:
             width = min(part.inputs.shape[1], whole.inputs.shape[1])  # texts are padded to the longest
             assert torch.equal(part.inputs[:, :width], whole.inputs[part.rows][:, :width])
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sampler=st.sampled_from(["shuffle", "weighted", "groups"]),
+    worlds=st.tuples(st.sampled_from([1, 2, 3, 8]), st.sampled_from([1, 2, 3, 8])),
+    count=st.integers(8, 60),
+    batch=st.integers(8, 24),
+    seed=st.integers(0, 2**40),
+    stop=st.integers(0, 8),
+)
+def test_processes_show_what_was_drawn_and_nothing_twice_also_when_others_go_on(
+    toy, sampler, worlds, count, batch, seed, stop
+) -> None:
+    data = toy("image")
+    rows = data.version.indices("train")[:count]
+    key = (seed, 1)
+    places = order(data.version.targets[rows], "single", sampler, key=key, groups=data.version.groups[rows])
+    plan = split_evenly(rows[places], batch)
+    assume(min(map(len, plan)) >= max(worlds))
+    stop, samples = min(stop, len(plan)), samples_of(data)
+
+    shown: Counter[bytes] = Counter()
+    for size, start, end in ((worlds[0], 0, stop), (worlds[1], stop, len(plan))):
+        for rank in range(size):
+            team = Team(rank, size)
+            made = training_batches(samples, plan, AugmentConfig(), key=key, start=start, team=team)
+            for part in islice(made, end - start):
+                shown.update(picture.numpy().tobytes() for picture in part.inputs)
+
+    pictures = [parts[0].tobytes() for parts in samples.each(np.concatenate(plan))]
+    assert shown == Counter(pictures)
+    if sampler == "shuffle":
+        assert sorted(places) == list(range(len(rows)))

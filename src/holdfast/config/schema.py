@@ -180,9 +180,9 @@ class TrainConfig(Settings):
     checkpoint_s: NotNegative = 20.0
     """Seconds between checkpoints in mid-epoch; 0 writes one after each step."""
     cache_mb: NotNegative = 2048.0
-    """Decoded samples are kept in memory up to this size."""
-    workers: Annotated[int, Ge(1), Le(64)] = 1
-    """Threads that make batches ahead of their use. More do not change the result."""
+    """Decoded samples are kept in memory up to this size, from when they are first used."""
+    workers: Annotated[int, Ge(0), Le(64)] = 0
+    """Threads that decode and make batches ahead; 0: as `device.threads`. More do not change the result."""
     profile: bool = False
     """Whether to write a trace of some steps and say where the time goes."""
     seed: Annotated[int, Ge(0)] = 0

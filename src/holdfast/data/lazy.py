@@ -39,6 +39,11 @@ class LazyShards:
         cache_bytes: what all blocks in it may take together; 0 keeps none.
     """
 
+    request_bytes = 2**20
+    """As many as take about as long to send as it takes to ask for them."""
+    at_once = 8
+    """Requests that are well made at once."""
+
     def __init__(self, paths: Sequence[Path], where: str, cache: Path, cache_bytes: int) -> None:
         self.paths = paths
         self.where = where

@@ -3,9 +3,11 @@
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 
 from holdfast.data.lazy import LazyShards, lazy_shards
@@ -28,24 +30,34 @@ class Places:
         paths = [home / f"{name}.tar" for name in shards.dictionary.to_pylist()]
         self.shards: Shards | LazyShards = lazy_shards(folder, paths) or Shards(paths)
 
+    @property
+    def is_lazy(self) -> bool:
+        """Whether shards may be elsewhere."""
+        return isinstance(self.shards, LazyShards)
+
     def path(self, index: int) -> Path:
         """The shard that holds a sample."""
         return self.shards.paths[int(self._shard_of[index])]
 
     def read(self, index: int) -> bytes:
         """The bytes of a sample, unchecked. Raises OSError if its shard is missing or too short."""
-        return self.shards.read(*self._span(index))
+        return self.shards.read(*self.span(index))
 
     def forget(self, index: int) -> bool:
         """Drop what is kept here of a lazy version's sample, since it is damaged; whether there was any."""
-        return isinstance(self.shards, LazyShards) and self.shards.forget(*self._span(index))
+        return isinstance(self.shards, LazyShards) and self.shards.forget(*self.span(index))
 
     def is_elsewhere(self, path: Path) -> bool:
         """Whether a shard is not here, and need not be."""
         return isinstance(self.shards, LazyShards) and not path.exists()
 
-    def _span(self, index: int) -> tuple[int, int, int]:
+    def span(self, index: int) -> tuple[int, int, int]:
+        """Number of a sample's shard, offset and length, in bytes."""
         return int(self._shard_of[index]), int(self._offsets[index]), int(self._lengths[index])
+
+    def spans(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `span`, of several samples: three arrays of int64."""
+        return self._shard_of[indices].astype(np.int64), self._offsets[indices], self._lengths[indices]
 
 
 class Shards:
@@ -68,6 +80,13 @@ class Shards:
         if len(data) != length:
             raise OSError("it ends too early")
         return bytes(data)
+
+    def expect(self, shard: int, offset: int, length: int) -> None:
+        """Ask the system to read a span ahead, where it can be asked; does not wait for it."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError):  # reading will tell
+                file = self._files.get(shard) or self._open(shard)
+                os.posix_fadvise(file.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         """Close all that are open."""

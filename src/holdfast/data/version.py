@@ -67,13 +67,15 @@ class Version:
         folder: where it lies.
         info: what it holds, in numbers.
         table: all columns; with very many samples, take what you need from here.
+        places: where the bytes lie; `reader` reads those of many samples at once.
     """
 
     def __init__(self, folder: Path, info: VersionInfo) -> None:
         self.folder = folder
         self.info = info
         self.table = parquet.read_table(folder / SAMPLES)
-        self._places = Places(folder, self.table)
+        self.places = Places(folder, self.table)
+        self._right = np.zeros(len(self.table), bool)
 
     @cached_property
     def digests(self) -> np.ndarray:
@@ -119,23 +121,36 @@ class Version:
                 data = self._bytes(index)
             except OSError as error:
                 raise self._damaged(index, error.strerror or str(error)) from error
-            if digest_bytes(data) == self.digests[index]:
+            if self._is_digest_of(index, data):
                 return data
-            if not self._places.forget(index):
+            if not self.places.forget(index):
                 break
         raise self._damaged(index, "these are other bytes than were stored")
 
+    def is_right(self, index: int, data: bytes) -> bool:
+        """Whether these are a sample's bytes. If they were once, only their number is looked at.
+
+        Those of a lazy version are looked at each time: they may be fetched anew, from we know not where.
+        """
+        if self._right[index] and not self.places.is_lazy:
+            return len(data) == self.places.span(index)[2]
+        self._right[index] = right = self._is_digest_of(index, data)
+        return right
+
+    def _is_digest_of(self, index: int, data: bytes) -> bool:
+        return bool(digest_bytes(data) == self.table.column("digest")[int(index)].as_py())
+
     def damaged_shards(self) -> list[Path]:
         """The shards of this version that are missing, or are not what their names say. Reads them all."""
-        paths = self._places.shards.paths
+        paths = self.places.shards.paths
         return [path for path in paths if not is_whole(path) and not self.is_elsewhere(path)]
 
     def is_elsewhere(self, shard: Path) -> bool:
         """Whether a shard is not here and need not be, since the version is a lazy one."""
-        return self._places.is_elsewhere(shard)
+        return self.places.is_elsewhere(shard)
 
     def _bytes(self, index: int) -> bytes:
-        places = self._places
+        places = self.places
         try:
             return places.read(index)
         except FileNotFoundError:  # `data gc` may have moved it to another shard since this was opened
@@ -144,11 +159,11 @@ class Version:
             fresh = Places(self.folder, parquet.read_table(self.folder / SAMPLES, columns=_PLACE))
             if fresh.path(index) == places.path(index):
                 raise
-            self._places = fresh
+            self.places = fresh
             return fresh.read(index)
 
     def _damaged(self, index: int, why: str) -> DataError:
-        info, path = self.info, self._places.path(index)
+        info, path = self.info, self.places.path(index)
         if not self.folder.exists():
             return DataError(
                 f"{info.name}@{info.version} was removed while it was being read",
@@ -196,7 +211,7 @@ class Version:
 
     def close(self) -> None:
         """Close the shards. Reading opens them again."""
-        self._places.shards.close()
+        self.places.shards.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,8 +15,9 @@ from holdfast.data import Version
 from holdfast.modality import Preparation
 from holdfast.train.device import Device, pick_device, repeatable
 from holdfast.train.learner import learn, make_learner
-from holdfast.train.loader import Batch, Samples, training_batches
+from holdfast.train.loader import Batch, training_batches
 from holdfast.train.sampler import order, split_evenly
+from holdfast.train.samples import Samples
 
 _SMOOTH = 0.9
 _DIVERGED = 4.0
@@ -184,9 +185,10 @@ def _batches(config: Config, version: Version, preparation: Preparation) -> Iter
     rows, dials, task = version.indices("train"), config.train, version.info.task
     if len(rows) < 2:
         raise DataError(f"{version.info.name} has {len(rows)} samples to train on", hint="add more samples")
-    samples = Samples(version, preparation, cache_mb=dials.cache_mb, threads=1)
+    threads = dials.workers or pick_device(config.device).threads
+    samples = Samples(version, preparation, cache_mb=dials.cache_mb, threads=threads)
     for epoch in count():
         key = (dials.seed, epoch)
         drawn = rows[order(version.targets[rows], task, dials.sampler, key=key)]
         plan = split_evenly(drawn, dials.batch)
-        yield from training_batches(samples, plan, config.augment, key=key, workers=dials.workers)
+        yield from training_batches(samples, plan, config.augment, key=key)

@@ -24,11 +24,12 @@ from holdfast.train.average import follow, make_average
 from holdfast.train.checkpoint import load_weights
 from holdfast.train.device import Device
 from holdfast.train.dropout import roll_dropouts, seed_of, spread_dropouts
-from holdfast.train.loader import Batch, Samples, padding, plain_batches
+from holdfast.train.loader import Batch, padding, plain_batches
 from holdfast.train.losses import Loss, as_shares, make_loss
 from holdfast.train.norm import join_norms
 from holdfast.train.optim import make_optimizer, set_learning_rate
 from holdfast.train.profile import OFF, Profile
+from holdfast.train.samples import Samples
 from holdfast.train.team import ALONE, Team
 
 _PRIMED_AT_ONCE = 32

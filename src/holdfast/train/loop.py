@@ -26,12 +26,13 @@ from holdfast.train.device import repeatable
 from holdfast.train.job import Job
 from holdfast.train.launch import launched, own_device
 from holdfast.train.learner import Learner, learn, make_learner, prime, validate
-from holdfast.train.loader import Batch, Samples, training_batches
+from holdfast.train.loader import Batch, training_batches
 from holdfast.train.optim import learning_rate
 from holdfast.train.pace import settle_device
 from holdfast.train.pictures import side_of
 from holdfast.train.profile import Profile
 from holdfast.train.sampler import order, split_evenly
+from holdfast.train.samples import Samples
 from holdfast.train.team import Onlooker, Team
 from holdfast.train.thaw import thaw
 from holdfast.train.windows import choose_windows
@@ -118,8 +119,8 @@ def fit_in(
         run.rewind(state.step)
         if not _is_over(state, config.train):
             room = config.train.cache_mb / team.size
-            samples = Samples(version, job.preparation, cache_mb=room, threads=device.threads)
-            samples.warm(np.concatenate([train, valid]))
+            threads = config.train.workers or device.threads
+            samples = Samples(version, job.preparation, cache_mb=room, threads=threads)
             if state.step == 0:
                 prime(learner, samples, train)
             _choose_windows(samples, train, config, run)
@@ -156,7 +157,7 @@ def _needs_samples(version: Version, train: np.ndarray, least: int) -> None:
 
 def _choose_windows(samples: Samples, train: np.ndarray, config: Config, run: Run | Onlooker) -> None:
     """Leave out windows that are too quiet or too flat, and say how many."""
-    parts = ((index, samples.parts(index)) for index in train.tolist())
+    parts = zip(train.tolist(), samples.each(train), strict=True)
     samples.windows = choose_windows(parts, config.prepare)
     if samples.windows.total:
         run.update(**samples.windows.facts)
@@ -189,7 +190,6 @@ def _train(
                 key=key,
                 start=state.position,
                 side=side_of(learner.config, state.epoch),
-                workers=dials.workers,
                 team=learner.team,
             )
             learn_epoch(learner, batches, state, run, bar, count=len(plan))

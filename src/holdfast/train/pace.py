@@ -10,8 +10,9 @@ from holdfast.modality import Preparation
 from holdfast.tracking import Run
 from holdfast.train.device import Device, pick_device, repeatable
 from holdfast.train.learner import learn, make_learner
-from holdfast.train.loader import Samples, training_batches
+from holdfast.train.loader import training_batches
 from holdfast.train.sampler import split_evenly
+from holdfast.train.samples import Samples
 
 _WORTH_S = 20.0
 """Where the whole training takes less than this, measuring would cost more than it saves."""

@@ -70,8 +70,11 @@ def change_pictures(
     for slot in range(config.operations):
         moves = moves @ _turns(chosen[:, slot], (strength * direction)[:, slot])
     height, width = (side, side) if side else pixels.shape[1:3]
+    is_moved = (height, width) != pixels.shape[1:3] or (moves != np.eye(3)).any()
+    if not (is_moved or config.color or config.operations):
+        return _covered(pixels, config.erase, rolls[:, 6:9]) if config.erase else pixels
     pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    if (height, width) != pixels.shape[1:3] or (moves != np.eye(3)).any():
+    if is_moved:
         pictures = _resampled(pictures.contiguous(), moves, height, width)
     if config.color:
         pictures = _lit(pictures, config.color * (2 * rolls[:, 4:6] - 1))

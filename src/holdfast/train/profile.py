@@ -98,12 +98,12 @@ def advice(seconds: dict[str, float]) -> str:
     """What to try first, from the seconds of each phase.
 
     >>> advice({"data": 6.0, "forward": 2.0, "backward": 2.0, "step": 0.1, "rest": 0.1})
-    'steps wait for data: try train.workers=2, a larger train.cache_mb, or lighter augmentation'
+    'steps wait for data: try a larger train.cache_mb, more train.workers, or lighter augmentation'
     """
     whole = sum(seconds.values()) or 1.0
     shares = {name: spent / whole for name, spent in seconds.items()}
     if shares["data"] > _MUCH:
-        return "steps wait for data: try train.workers=2, a larger train.cache_mb, or lighter augmentation"
+        return "steps wait for data: try a larger train.cache_mb, more train.workers, or lighter augmentation"
     if shares["rest"] > _MUCH:
         return "much is spent beside the steps: try a smaller validation split or a larger train.checkpoint_s"
     if shares["step"] > _MUCH:

@@ -24,7 +24,8 @@ def change_sounds(sounds: np.ndarray, config: AugmentConfig, rolls: np.ndarray) 
         config: how much of each.
         rolls: shape (n, SOUND_ROLLS); the first column is for the choice of the window.
     """
-    lengths = _lengths(sounds)
+    if config.backdrop or config.trim:
+        lengths = _lengths(sounds)
     if config.backdrop:
         sounds = _with_backdrops(sounds, lengths, config.backdrop, rolls[:, 3:5])
     if config.trim:
