@@ -1,15 +1,19 @@
 """Real servers of objects for the tests: S3 by moto, Google Cloud by an emulator, faults in between."""
 
+import atexit
 import hashlib
 import http.server
 import json
 import os
 import re
+import shutil
+import tempfile
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -31,11 +35,18 @@ def look(modality: str, data: bytes) -> dict[str, int]:
     return {"chars": len(data.decode())}
 
 
-def store(folder: Path, *, name: str = "sea", per_class: int = 20, versions: int = 1, seed: int = 0) -> Path:
-    """A store with a dataset of some texts in one shard per version."""
+def store(folder: Path, *, versions: int = 1, seed: int = 0) -> Path:
+    """A store with a dataset `sea` of some texts, in one shard per version; made once, then copied."""
+    return Path(shutil.copytree(_made(versions, seed), folder / "store", dirs_exist_ok=True))
+
+
+@cache
+def _made(versions: int, seed: int) -> Path:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for number in range(versions):
-        table = write_texts(folder / f"{name}{number}.csv", per_class=per_class + 5 * number, seed=seed)
-        ingest(table, folder / "store", name, probe=look)
+        table = write_texts(folder / f"sea{number}.csv", per_class=20 + 5 * number, seed=seed)
+        ingest(table, folder / "store", "sea", probe=look)
     return folder / "store"
 
 
