@@ -10,6 +10,7 @@ _EXTRAS = {
     "https": ("aiohttp", "fsspec"),
     "hf": ("huggingface_hub",),
     "sweep": ("optuna",),
+    "ray": ("ray",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),
 }

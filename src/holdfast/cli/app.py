@@ -1,7 +1,6 @@
 """The commands. Each loads what it needs only when it runs, so that help is quick."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from holdfast.cli import find, remote, report
 from holdfast.cli import options as opt
 from holdfast.cli.data import data_app
+from holdfast.cli.predict import predict
 from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table, warner
 from holdfast.cli.sweep import sweep
@@ -137,24 +137,7 @@ def evaluate(
     show(evaluate_model(model, find_workspace(home), dataset=data, split=split), as_json, report.evaluation)
 
 
-@app.command()
-def predict(
-    model: Annotated[str, typer.Argument(help="A model, such as birds@champion.")],
-    files: Annotated[list[Path] | None, typer.Argument(help="Files or folders.")] = None,
-    text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be given again.")] = None,
-    home: opt.Home = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Predict the labels of FILES with MODEL.
-
-    Example: holdfast predict birds@champion song.ogg
-    """
-    from holdfast.workflows.predicting import predict as predict_files
-
-    result = predict_files(model, find_workspace(home), files=files or [], texts=text or [])
-    show(result, as_json, report.predictions)
-    if any("error" in item for item in result["predictions"]):
-        raise typer.Exit(1)
+app.command()(predict)
 
 
 @app.command()

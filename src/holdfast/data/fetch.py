@@ -5,7 +5,7 @@ import tempfile
 import threading
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def open_any(source: str | Path, *, ignore: tuple[str, ...] = ()) -> Iterator[So
         with opened(Path(source), ignore=ignore) as it:
             yield it
         return
-    place, name = _place_of(text)
+    place, name = place_of(text)
     archive = [Entry(name, 0, 0, "")] if name and not is_table(name) else []
     parts = [] if name else _hugging_parts(place)
     if archive:
@@ -199,7 +199,7 @@ class _Fetched(Listed):
         if not entries:
             raise DataError(f"there are no files at {self._place.uri}", hint="check the address")
         self._sizes = {entry.path: entry.size for entry in entries}
-        return list_stamped((it.path, it.size, it.changed, _number(it.mark)) for it in entries)
+        return list_entries(entries)
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
         if self._sizes.get(name, 0) > limit:
@@ -234,7 +234,12 @@ class _Fetched(Listed):
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _place_of(uri: str) -> tuple[Place, str]:
+def list_entries(entries: Iterable[Entry]) -> Listing:
+    """The listing of a place's files; their marks stand for inodes."""
+    return list_stamped((it.path, it.size, it.changed, _number(it.mark)) for it in entries)
+
+
+def place_of(uri: str) -> tuple[Place, str]:
     """The folder that an address names or is in, and the one file that it names, if it does."""
     parts = urlsplit(uri)
     path = unquote(parts.path) if parts.scheme in ("http", "https") else parts.path
