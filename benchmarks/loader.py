@@ -39,7 +39,7 @@ Epoch = Callable[[int], None]
 
 _TURNS = 5
 _BATCH = 64
-_COUNTS = {"JPEG": 2000, "photo": 400, "text": 3000, "sound": 800}
+_COUNTS = {"JPEG": 1500, "photo": 300, "text": 3000, "sound": 600}
 _LEAST = {"JPEG": 0.94, "photo": 0.94, "text": 0.95, "sound": 0.95}
 
 
