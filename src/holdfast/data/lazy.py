@@ -41,7 +41,7 @@ class LazyShards:
 
     request_bytes = 2**20
     """As many as take about as long to send as it takes to ask for them."""
-    at_once = 8
+    at_once = 2
     """Requests that are well made at once."""
 
     def __init__(self, paths: Sequence[Path], where: str, cache: Path, cache_bytes: int) -> None:
