@@ -23,6 +23,7 @@ _ENVIRONMENT = {
 }
 _STORE_BYTES = 100 * 2**20  # only the numbers of parts go through it
 _MOST_BLOCKS = 1024
+_RESTARTS, _RETRIES = 100, 3
 
 
 class RayWorker:
@@ -72,11 +73,20 @@ def run_on_ray(plan: Plan, bundle: Path, parts: Sequence[int], *, workers: int) 
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(parts))),
+            max_restarts=_RESTARTS,
+            max_task_retries=_RETRIES,
         )
-        for row in done.iter_rows():
-            if row["error"]:
-                raise DataError(row["error"], hint=row["hint"] or None)
-            yield int(row["rows"])
+        try:
+            for row in done.iter_rows():
+                if row["error"]:
+                    raise DataError(row["error"], hint=row["hint"] or None)
+                yield int(row["rows"])
+        except ray.exceptions.RayActorError as error:
+            raise DataError(
+                f"a process of Ray died {_RETRIES + 1} times in a row, without a word",
+                hint="look whether memory ran out (fewer --workers need less), or whether a file crashes its "
+                "decoder; the same command goes on",
+            ) from error
 
 
 @contextmanager
