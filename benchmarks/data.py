@@ -58,8 +58,8 @@ def main(files: int = 20_000, repeats: int = 3) -> Rows:
         for turn in range(repeats):
             _Repeat(source, folder / f"repeat{turn}", race, turn).run()
             shutil.rmtree(folder / f"repeat{turn}")
-        remotes = data_remote.main(source, folder / "remotes", race)
         sizes = _sizes(source, folder / "sizes", files)
+        remotes = data_remote.main(source, folder / "remotes", race)
     print(table(list(race.medians()), ["work", "by", "wall_s", "cpu_s", "memory_mb"]), file=sys.stderr)
     rows: Rows = []
     for work, limit in {**_LIMITS, **remotes}.items():

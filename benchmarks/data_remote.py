@@ -1,5 +1,6 @@
 """Pushing a version to a folder and to S3, served by moto on this machine, against `dvc push`."""
 
+import logging
 import os
 import urllib.request
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def main(source: Path, folder: Path, race: Race, *, repeats: int = 1) -> dict[st
     repository = dvc.Repository(folder / "dvc", {})
     run(["cp", "-a", source, repository.data])
     repository.dvc("add", "-q", "data")
-    with _s3() as address:
+    with _s3(folder) as address:
         for turn in range(repeats):
             for work, there in ((_FOLDER, str(folder / "far")), (_S3, "s3://bucket")):
                 theirs = f"{there}/dvc{turn}"
@@ -44,12 +45,14 @@ def main(source: Path, folder: Path, race: Race, *, repeats: int = 1) -> dict[st
 
 
 @contextmanager
-def _s3() -> Iterator[str]:
+def _s3(folder: Path) -> Iterator[str]:
     """The address of a server that answers like S3, with a bucket called `bucket`."""
     from moto.server import ThreadedMotoServer
 
-    before = dict(os.environ)
-    os.environ.update({**_KEYS, "AWS_CONFIG_FILE": os.devnull})
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    before, empty = dict(os.environ), folder / "aws_config"
+    empty.touch()  # rather than what somebody has set up on this machine
+    os.environ.update({**_KEYS, "AWS_CONFIG_FILE": str(empty), "AWS_SHARED_CREDENTIALS_FILE": str(empty)})
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
@@ -27,7 +28,9 @@ class Race:
         for name in names[first:] + names[:first]:
             if hasattr(os, "sync"):
                 os.sync()
-            self.used[work][name].append(runners[name]())
+            used = runners[name]()
+            self.used[work][name].append(used)
+            print(f"{work}, {name}: {used.wall_s:.2f} s, CPU {used.cpu_s:.2f} s", file=sys.stderr, flush=True)
 
     def ratio(self, work: str, other: str, part: str = "wall_s") -> float:
         """The median over repeats of the other's use over ours in the same repeat."""

@@ -15,6 +15,14 @@ data_app = typer.Typer(
 )
 
 
+@data_app.callback()
+def start() -> None:
+    """Before each of the commands."""
+    from holdfast.cli.pandas import leave_pandas
+
+    leave_pandas()
+
+
 @data_app.command("add")
 def data_add(
     source: opt.Source,

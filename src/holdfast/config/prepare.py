@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from holdfast.core.media import MAX_CHARS, MAX_PIXELS, MAX_S
+
 Share = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0)]
 Count = Annotated[int, Ge(1)]
@@ -42,7 +44,7 @@ class ImagePrepare(Settings):
     """
     std: Spreads | None = None
     """Each channel is divided by this, inside the graph. None: the pretrained network's own, or 0.25."""
-    max_pixels: Count = 50_000_000
+    max_pixels: Count = MAX_PIXELS
     """Larger pictures are refused before they are unpacked."""
 
 
@@ -66,7 +68,7 @@ class AudioPrepare(Settings):
     """Lowest frequency in Hz."""
     f_max: Positive = 8000.0
     """Highest frequency in Hz; at most half of `rate`."""
-    max_s: Positive = 1800.0
+    max_s: Positive = MAX_S
     """Longer recordings are refused."""
     min_rms: NotNegative = 0.0
     """Training draws no window softer than this root mean square, where full scale is 1; 0 draws all."""
@@ -103,7 +105,7 @@ class TextPrepare(Settings):
     """Tokens of the byte-pair vocabulary that is learnt from the training split; 258 are the bytes alone."""
     tokenizer: str | None = None
     """Path of a `tokenizer.json` to use instead of the pretrained network's own, or of learning one."""
-    max_chars: Count = 1_000_000
+    max_chars: Count = MAX_CHARS
     """Longer texts are refused."""
 
 

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import BaseFileLock, FileLock, Timeout
+if TYPE_CHECKING:  # it loads asyncio, for which a command that only reads would wait
+    from filelock import BaseFileLock
 
 
 @contextmanager
@@ -16,6 +18,8 @@ def locked(path: Path, *, what: str) -> Iterator[None]:
         path: the lock file, made if it is not there and left in place afterwards.
         what: names what is locked in the message, such as "dataset birds".
     """
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -29,8 +33,10 @@ def locked(path: Path, *, what: str) -> Iterator[None]:
         lock.release()
 
 
-def try_lock(path: Path) -> BaseFileLock | None:
+def try_lock(path: Path) -> "BaseFileLock | None":
     """The lock at path, held, or None if another process holds it. Release it with `.release()`."""
+    from filelock import FileLock, Timeout
+
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

@@ -14,6 +14,9 @@ SUFFIXES: dict[Modality, tuple[str, ...]] = {
 }
 """In lower case, with their dots."""
 
+MAX_PIXELS, MAX_S, MAX_CHARS = 50_000_000, 1800.0, 1_000_000
+"""What a picture, a recording and a text may hold, unless the settings say otherwise."""
+
 
 def modality_of(name: str) -> Modality | None:
     """The modality that a file's name speaks of, or None.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow
-from pyarrow import compute, parquet
+from pyarrow import compute
 
 from holdfast.data.check_labels import label_findings
 from holdfast.data.check_near import near_findings
@@ -14,6 +14,7 @@ from holdfast.data.columns import looks_like_group
 from holdfast.data.drift import split_drift, version_drift
 from holdfast.data.finding import LEVELS, Finding
 from holdfast.data.leak import leak
+from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import META, some
 from holdfast.data.relatives import SHOWN, beside, several
 from holdfast.data.version import QUARANTINE, Version, restore_command
@@ -180,7 +181,7 @@ def _quarantined(version: Version) -> Iterator[Finding]:
     if not version.info.quarantined:
         return
     name = f"{version.info.name}@{version.info.version}"
-    why = parquet.read_table(version.folder / QUARANTINE, columns=["reason"]).column("reason").value_counts()
+    why = read_parquet(version.folder / QUARANTINE, columns=["reason"]).column("reason").value_counts()
     reasons = sorted(((row["counts"], row["values"]) for row in why.to_pylist()), key=lambda row: -row[0])
     told = "; ".join(f"{reason} ({count:,})" for count, reason in reasons[:5])
     yield Finding(

@@ -19,6 +19,7 @@ from holdfast.core.files import ASIDE, clear_aside, digest_file, put_in_place
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.data.listing import list_folder
+from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import some
 from holdfast.data.sheet import SHEET, are_files, write_sheet
 from holdfast.data.version import Version
@@ -266,7 +267,7 @@ def _put(data: bytes, aside: str, target: str) -> tuple[int, int]:
 def _read_record(path: Path) -> pyarrow.Table:
     """What was written before; nothing where that cannot be read: then bytes are compared."""
     try:
-        table = parquet.read_table(path, columns=list(_KINDS))
+        table = read_parquet(path, columns=list(_KINDS))
     except (pyarrow.ArrowException, OSError) as error:
         if not isinstance(error, FileNotFoundError):
             print(f"{path} is damaged, so files are compared byte by byte: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from holdfast.core.errors import DataError
 from holdfast.core.refs import Ref
+from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import META, SPLITS
 from holdfast.data.version import (
     QUARANTINE,
@@ -178,8 +179,8 @@ def _opened(root: Path, ref: Ref) -> tuple[VersionInfo, pyarrow.Table, pyarrow.T
     try:
         there = parquet.read_schema(folder / SAMPLES).names
         columns = [name for name in there if name in _COLUMNS or name.startswith(META)]
-        samples = parquet.read_table(folder / SAMPLES, columns=columns)
-        return info, samples.combine_chunks(), parquet.read_table(folder / QUARANTINE)
+        samples = read_parquet(folder / SAMPLES, columns=columns)
+        return info, samples.combine_chunks(), read_parquet(folder / QUARANTINE)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{folder} is damaged: {error}", hint=without_command(ref.name, number)) from error
 

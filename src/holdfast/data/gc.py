@@ -14,6 +14,7 @@ from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import ASIDE, clear_aside, digest_bytes, put_in_place, sync_folder
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
+from holdfast.data.parquets import read_parquet
 from holdfast.data.places import Shards
 from holdfast.data.shards import END_BYTES, Members, is_whole, read_places, write_shards
 from holdfast.data.tags import changing
@@ -201,7 +202,7 @@ class _Collection:
     def _replace(self, number: int, known: pyarrow.Table) -> None:
         """Give a version's samples their new places, in one step."""
         path = version_folder(self.root, self.name, number) / SAMPLES
-        table = parquet.read_table(path)
+        table = read_parquet(path)
         at = pc.index_in(table.column("digest"), _digests(known)).combine_chunks()
         names = pyarrow.array(self.shards, pyarrow.string())
         moved = {
@@ -229,7 +230,7 @@ class _Collection:
     def _read(self, number: int) -> pyarrow.Table:
         path = version_folder(self.root, self.name, number) / SAMPLES
         try:
-            return parquet.read_table(path, columns=list(_KINDS)).select(list(_KINDS))
+            return read_parquet(path, columns=list(_KINDS)).select(list(_KINDS))
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(
                 f"{path} is damaged, so nobody knows which bytes it needs: {error}",

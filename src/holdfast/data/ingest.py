@@ -24,6 +24,7 @@ from holdfast.data.layout import plan_source, refuse_one_label
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Probe, Seen, look, refuse_empty
 from holdfast.data.notes import sample_notes
+from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, SourceOptions, some, storable, telling
 from holdfast.data.records import Store, quarantine_table, samples_table, written_places
 from holdfast.data.restore import restore_shard
@@ -237,7 +238,7 @@ class _Writer:
             )
             if same and self.store.whole_table(number).equals(table):
                 folder = version_folder(self.store.root, self.store.name, number)
-                if parquet.read_table(folder / QUARANTINE).equals(refused):
+                if read_parquet(folder / QUARANTINE).equals(refused):
                     return other
         return None
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Lock
 
 import pyarrow
-from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import (
@@ -24,6 +23,7 @@ from holdfast.core.locks import locked
 from holdfast.core.refs import Ref
 from holdfast.data.fingerprint import fingerprint
 from holdfast.data.lazy import LAZY, drop_blocks
+from holdfast.data.parquets import read_parquet
 from holdfast.data.push import Copied, in_parallel, numbers_there, same_content, shard_names, version_there
 from holdfast.data.remote import Remote, open_remote
 from holdfast.data.remote_faults import room_told
@@ -79,7 +79,7 @@ class _Pull:
         here = self.there.version in versions_of(self.root, self.there.name)
         if here:
             self._refuse_another()
-            names = shard_names(parquet.read_table(self.folder / SAMPLES, columns=["shard"]))
+            names = shard_names(read_parquet(self.folder / SAMPLES, columns=["shard"]))
             copied, size = (0, 0) if lazy else self._fetch(names)
             if not lazy:
                 (self.folder / LAZY).unlink(missing_ok=True)
@@ -100,7 +100,7 @@ class _Pull:
             if "/" not in name and name != LAZY:
                 write_bytes(aside / name, self.remote.read(f"{where}/{name}"))
         try:
-            table = parquet.read_table(aside / SAMPLES)
+            table = read_parquet(aside / SAMPLES)
             whole = fingerprint(table) == self.there.fingerprint
         except (pyarrow.ArrowException, OSError, KeyError):
             whole = False

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pyarrow
-from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import ASIDE, clear_aside
@@ -16,6 +15,7 @@ from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import Ref
 from holdfast.data.lazy import LAZY
+from holdfast.data.parquets import read_parquet
 from holdfast.data.remote import LAST, Folder, Remote, open_remote
 from holdfast.data.remote_faults import room_told
 from holdfast.data.version import (
@@ -69,9 +69,9 @@ def push(root: Path, ref: Ref, where: str | Path) -> Copied:
         there = version_there(remote, ref.name, number)
         if there is not None and not same_content(folder, info, remote, there):
             raise _taken(info, remote, there.fingerprint)
-        names = shard_names(parquet.read_table(folder / SAMPLES, columns=["shard"]))
+        names = shard_names(read_parquet(folder / SAMPLES, columns=["shard"]))
         if there is not None:  # its own shards may be others than ours, with the same samples
-            names = shard_names(parquet.read_table(BytesIO(_manifest(remote, there)), columns=["shard"]))
+            names = shard_names(read_parquet(BytesIO(_manifest(remote, there)), columns=["shard"]))
         copied, sent = _send(root / ref.name, names, remote, required=there is None)
         if there is None:
             _publish(folder, info, remote)
@@ -111,13 +111,11 @@ def same_content(folder: Path, info: VersionInfo, remote: Remote, there: Version
         getattr(info, part) != getattr(there, part) for part in ("fingerprint", "labels", "task", "modality")
     ):
         return False
-    ours, theirs = parquet.read_table(folder / SAMPLES), parquet.read_table(BytesIO(_manifest(remote, there)))
+    ours, theirs = read_parquet(folder / SAMPLES), read_parquet(BytesIO(_manifest(remote, there)))
     if not _without_places(ours).equals(_without_places(theirs)):
         return False
     path = f"{there.name}/versions/{there.version}/{QUARANTINE}"
-    return bool(
-        parquet.read_table(folder / QUARANTINE).equals(parquet.read_table(BytesIO(remote.read(path))))
-    )
+    return bool(read_parquet(folder / QUARANTINE).equals(read_parquet(BytesIO(remote.read(path)))))
 
 
 def shard_names(table: pyarrow.Table) -> list[str]:

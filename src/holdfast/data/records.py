@@ -13,6 +13,7 @@ from holdfast.core.errors import DataError
 from holdfast.core.files import digest_file
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Seen
+from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, storable
 from holdfast.data.shards import END_BYTES, Places, is_whole, padding, read_places
 from holdfast.data.splits import Earlier, find_twins
@@ -63,7 +64,7 @@ class Store:
         path = version_folder(self.root, self.name, number) / SAMPLES
         columns = [*_PLACE, "group", "split"]
         try:
-            return parquet.read_table(path, columns=columns, read_dictionary=["shard", "split"])
+            return read_parquet(path, columns=columns, read_dictionary=["shard", "split"])
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(
                 f"{path} is damaged, so nobody knows the splits that its samples had: {error}",
@@ -122,7 +123,7 @@ class Store:
 
     def whole_table(self, number: int) -> pyarrow.Table:
         """All columns of a version."""
-        return parquet.read_table(version_folder(self.root, self.name, number) / SAMPLES)
+        return read_parquet(version_folder(self.root, self.name, number) / SAMPLES)
 
     def _elsewhere(self) -> dict[str, Path]:
         """Shards that are not here but at the remote of the latest lazy version; the file that says so."""

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from holdfast import __version__
 from holdfast.core.files import ASIDE
 from holdfast.data.look import Seen
+from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import Plan
 
 _FRESH_NS = 2 * 10**9
@@ -72,7 +73,7 @@ class Scan:
 
     def _read(self, plan: Plan) -> pyarrow.Table | None:
         try:
-            record = parquet.read_table(self._path)
+            record = read_parquet(self._path)
         except (OSError, pyarrow.ArrowException):  # none, or cut short
             return None
         same = (record.schema.metadata or {}).items() >= _made_by(plan).items()

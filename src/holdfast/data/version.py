@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 import pyarrow
 import pyarrow.compute as pc
-from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import digest_bytes
 from holdfast.core.media import Modality, Task
 from holdfast.core.refs import Ref, did_you_mean
+from holdfast.data.parquets import read_parquet
 from holdfast.data.places import Places
 from holdfast.data.plan import META, SPLITS, Quarantined
 from holdfast.data.shards import is_whole
@@ -73,7 +73,7 @@ class Version:
     def __init__(self, folder: Path, info: VersionInfo) -> None:
         self.folder = folder
         self.info = info
-        self.table = parquet.read_table(folder / SAMPLES)
+        self.table = read_parquet(folder / SAMPLES)
         self.places = Places(folder, self.table)
         self._right = np.zeros(len(self.table), bool)
 
@@ -156,7 +156,7 @@ class Version:
         except FileNotFoundError:  # `data gc` may have moved it to another shard since this was opened
             if not (self.folder / SAMPLES).exists():
                 raise
-            fresh = Places(self.folder, parquet.read_table(self.folder / SAMPLES, columns=_PLACE))
+            fresh = Places(self.folder, read_parquet(self.folder / SAMPLES, columns=_PLACE))
             if fresh.path(index) == places.path(index):
                 raise
             self.places = fresh
@@ -324,7 +324,7 @@ def parse_info(
 
 def read_quarantine(root: Path, ref: Ref) -> list[Quarantined]:
     """The samples that a version had to leave out, with the reasons."""
-    table = parquet.read_table(version_folder(root, ref.name, find_version(root, ref)) / QUARANTINE)
+    table = read_parquet(version_folder(root, ref.name, find_version(root, ref)) / QUARANTINE)
     return [Quarantined(**row) for row in table.to_pylist()]
 
 

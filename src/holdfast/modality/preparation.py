@@ -1,15 +1,17 @@
 """One way from a sample's bytes to the input of the graph, the same in training and in serving."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from holdfast.config.schema import AudioPrepare, ImagePrepare, Prepare, TextPrepare
-from holdfast.core.media import Modality
+from holdfast.core.media import MAX_CHARS, MAX_PIXELS, MAX_S, Modality
 from holdfast.modality.audio import AudioPreparation, audio_facts
 from holdfast.modality.image import ImagePreparation, image_facts
 from holdfast.modality.text import TextPreparation, text_facts
+
+if TYPE_CHECKING:  # looking at samples needs no settings, which take 0.1 s of CPU to load
+    from holdfast.config.prepare import Prepare
 
 
 class Preparation(Protocol):
@@ -43,7 +45,7 @@ class Preparation(Protocol):
         ...
 
 
-def prepare(config: Prepare, tokenizer: bytes | None = None) -> Preparation:
+def prepare(config: "Prepare", tokenizer: bytes | None = None) -> Preparation:
     """The preparation that a configuration asks for.
 
     Args:
@@ -54,9 +56,12 @@ def prepare(config: Prepare, tokenizer: bytes | None = None) -> Preparation:
         ConfigError: if the tokenizer cannot be used.
         ValueError: if a text preparation is given no tokenizer.
 
+    >>> from holdfast.config.prepare import ImagePrepare
     >>> prepare(ImagePrepare(size=32)).modality
     'image'
     """
+    from holdfast.config.prepare import AudioPrepare, ImagePrepare
+
     if isinstance(config, ImagePrepare):
         return ImagePreparation(config.size, config.fit, config.max_pixels)
     if isinstance(config, AudioPrepare):
@@ -81,10 +86,7 @@ def probe(modality: Modality, data: bytes) -> dict[str, int | float | str]:
     {'chars': 5}
     """
     if modality == "image":
-        return image_facts(data, _IMAGE.max_pixels)
+        return image_facts(data, MAX_PIXELS)
     if modality == "audio":
-        return audio_facts(data, _AUDIO.max_s)
-    return text_facts(data, _TEXT.max_chars)
-
-
-_IMAGE, _AUDIO, _TEXT = ImagePrepare(), AudioPrepare(), TextPrepare()
+        return audio_facts(data, MAX_S)
+    return text_facts(data, MAX_CHARS)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from holdfast.config.schema import AudioPrepare, ImagePrepare, TextPrepare
-from holdfast.core.media import Modality
+from holdfast.core.media import MAX_CHARS, MAX_PIXELS, MAX_S, Modality
 from holdfast.modality.audio import read_sound
 from holdfast.modality.image import read_picture
 from holdfast.modality.text import read_text
@@ -23,7 +22,7 @@ def seen(modality: Modality, data: bytes) -> Any:
     'œuvre'
     """
     if modality == "image":
-        return read_picture(data, ImagePrepare().max_pixels)
+        return read_picture(data, MAX_PIXELS)
     if modality == "audio":
-        return read_sound(data, AudioPrepare().max_s)
-    return read_text(data, TextPrepare().max_chars)
+        return read_sound(data, MAX_S)
+    return read_text(data, MAX_CHARS)

@@ -4,10 +4,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from holdfast.core.refs import check_name, name_from, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data import (
+    SPLITS,
     SourceOptions,
+    Version,
     VersionInfo,
     ingest,
     list_datasets,
@@ -57,8 +61,9 @@ def data_list(workspace: Workspace) -> list[dict[str, Any]]:
 def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
     """All that is known of one version: its facts, its samples per label and split, its quarantine."""
     with open_version(workspace.datasets, parse_ref(ref)) as version:
+        per_split = {split: _per_label(version, version.indices(split)) for split in SPLITS}
         counts = {
-            label: {split: int(mask.sum()) for split, mask in _per_split(version, index)}
+            label: {split: per_split[split][index] for split in SPLITS}
             for index, label in enumerate(version.info.labels)
         }
         quarantine = [asdict(item) for item in read_quarantine(workspace.datasets, parse_ref(ref))]
@@ -67,6 +72,9 @@ def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
         return {**asdict(version.info), "tags": tags, "counts": counts, "quarantine": quarantine}
 
 
-def _per_split(version: Any, label: int) -> list[tuple[str, Any]]:
-    has = version.targets[:, label] == 1 if version.targets.ndim == 2 else version.targets == label
-    return [(split, has & (version.splits == split)) for split in ("train", "valid", "test")]
+def _per_label(version: Version, rows: np.ndarray) -> list[int]:
+    """How many of these samples have each label."""
+    targets = version.targets[rows]
+    if version.info.task == "multi":
+        return [int(count) for count in targets.sum(axis=0, dtype=np.int64)]
+    return [int(count) for count in np.bincount(targets, minlength=len(version.info.labels))]
