@@ -1,0 +1,44 @@
+"""pandas stays where it is until somebody asks for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast.testing.toys import write_texts
+
+_RUN = """
+import sys
+from holdfast.cli import main
+sys.argv = ["holdfast", "data", "add", {source!r}, "--home", {home!r}]
+try:
+    main()
+finally:
+    print(sorted({{"pandas", "holdfast.config.schema"}} & set(sys.modules)))
+"""
+_AFTER = """
+import pyarrow
+from holdfast.cli.pandas import leave_pandas
+leave_pandas()
+import pandas
+table = pyarrow.Table.from_pandas(pandas.DataFrame({"b": [2]}))
+print(pyarrow.array(["a"]).to_pandas()[0], table.num_rows)
+"""
+
+
+def test_taking_data_in_loads_neither_pandas_nor_all_settings(tmp_path: Path) -> None:
+    source = write_texts(tmp_path / "texts.csv", per_class=20)
+
+    assert _printed(_RUN.format(source=str(source), home=str(tmp_path / "home"))) == "[]"
+
+
+def test_pandas_still_works_afterwards() -> None:
+    pytest.importorskip("pandas")
+
+    assert _printed(_AFTER) == "a 1"
+
+
+def _printed(code: str) -> str:
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ended.stdout.splitlines()[-1]
