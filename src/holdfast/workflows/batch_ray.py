@@ -73,8 +73,7 @@ def run_on_ray(plan: Plan, bundle: Path, parts: Sequence[int], *, workers: int) 
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(parts))),
-            max_restarts=_RESTARTS,
-            max_task_retries=_RETRIES,
+            ray_remote_args_fn=lambda: {"max_restarts": _RESTARTS, "max_task_retries": _RETRIES},
         )
         try:
             for row in done.iter_rows():
