@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,8 @@ def _ray(workers: int) -> Iterator[Any]:
     What Ray reads from the environment it reads when it is imported.
     """
     os.environ.update(_ENVIRONMENT)
+    # until 2.64 Ray knows no other way to say how often a process may begin anew
+    warnings.filterwarnings("ignore", message=".*ray_remote_args")
     try:
         import ray
         import ray.data
