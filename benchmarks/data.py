@@ -126,14 +126,20 @@ class _Repeat:
         )
 
     def _open_inside(self) -> Used:
-        """Ready to train: which samples are in training, their targets, and the bytes of one."""
+        """Ready to train: which samples are in training, their targets, and the bytes of one.
+
+        The second time in a process, as somebody does who compares versions; the first time loads libraries.
+        """
         lines = (
-            f"with open_version(Workspace(Path({str(self.home)!r})).datasets, Ref('f', 1)) as version:",
-            "    version.targets",
-            "    version.read(int(version.indices('train')[0]))",
+            "def ready(number):",
+            f"    root = Workspace(Path({str(self.home)!r})).datasets",
+            "    with open_version(root, Ref('f', number)) as version:",
+            "        version.targets",
+            "        version.read(int(version.indices('train')[0]))",
+            "ready(2)",
         )
         imports = f"{_IMPORTS}\nfrom holdfast.core.refs import Ref\nfrom holdfast.data import open_version"
-        return run_inside(sys.executable, imports, "\n".join(lines))
+        return run_inside(sys.executable, "\n".join((imports, *lines)), "ready(1)")
 
     def _commit(self, tag: str) -> None:
         for repository in self.repositories.values():

@@ -97,7 +97,7 @@ class _Looker:
         self.texts = None if plan.has_files else plan.rows.column("text")
 
     def chunk(self, rows: np.ndarray) -> tuple[Seen, list[Quarantined]]:
-        seen, bad, held = _Chunk(), list[Quarantined](), list[bytes]()
+        seen, bad, held, held_bytes = _Chunk(), list[Quarantined](), list[bytes](), 0
         for row, name, data in self._payloads(rows):
             digest = ""
             try:
@@ -114,9 +114,10 @@ class _Looker:
             seen.digests.append(digest)
             seen.lengths.append(len(data))
             held.append(data)
-            if sum(seen.lengths[-len(held) :]) > _CHUNK_BYTES:
+            held_bytes += len(data)
+            if held_bytes > _CHUNK_BYTES:
                 seen.kept.append(self.spill.keep(held))
-                held = []
+                held, held_bytes = [], 0
         seen.kept.append(self.spill.keep(held))
         return seen.columns(), bad
 
