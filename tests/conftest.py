@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from holdfast.core.workspace import Workspace
 from holdfast.testing.toys import write_attributes, write_images, write_sounds, write_texts
 from tests.journey import SETTINGS, Road, overrides
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
+settings.register_profile("busy", deadline=None)  # the first example may be the one that loads a library
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
