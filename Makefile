@@ -7,6 +7,9 @@ else
 BIN := .venv/bin
 endif
 
+# Tests start hundreds of processes: each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all bench faults systems recipes pins clean
 
@@ -28,9 +31,10 @@ test: .venv/installed ## lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: .venv/installed ## the same, with the slow tests
+test-all: .venv/installed ## all tests, the slow ones too
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[ray]'
 	$(BIN)/pytest
 
 bench: .venv/installed ## one table of ratios, measured in one run

@@ -294,6 +294,7 @@ REAL = Path(__file__).resolve().parents[3] / "shared/data"
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not beside the checkout")
 class TestRealData:
     """What the README of the real sets says is wrong with them."""
