@@ -202,6 +202,10 @@ class Trials:
         lock = try_lock(self._lock_of(trial.number))
         if lock is None:
             return None
+        trial = self._study.get_trials(deepcopy=False)[trial.number]
+        if trial.state.is_finished():  # by a process that held the lock when the trials were listed
+            lock.release()
+            return None
         epochs, notes = len(trial.intermediate_values), trial.user_attrs
         attempts = notes.get("attempts", 1) + 1 if epochs == notes.get("epochs", 0) else 2
         self._study.sampler = _sampler(self._plan, trial.number)
