@@ -18,7 +18,7 @@ from holdfast.data.fetch import open_any
 from holdfast.modality import probe
 from holdfast.testing.proxy import Fault, Proxy, faulty
 from holdfast.testing.toys import write_attributes, write_images, write_texts
-from tests.servers import BUCKET, SECRET, gcs_server, hub_server, put_files, s3_server
+from tests.servers import BUCKET, SECRET, hub_server, put_files
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +26,6 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as it:
         it.setattr("holdfast.data.remote_faults._LONGEST_WAIT_S", 0.01)
         yield it
-
-
-@pytest.fixture(scope="module")
-def s3(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with s3_server(patch) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
-def gcs(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with gcs_server(patch) as proxy:
-        yield proxy
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,9 @@ from holdfast.data.pull import pull
 from holdfast.data.push import push
 from holdfast.data.remote import open_remote
 from holdfast.testing.proxy import Proxy
-from tests.servers import BUCKET, gcs_server, s3_server, store
+from tests.servers import BUCKET, store
 
 SEA = parse_ref("sea")
-
-
-@pytest.fixture(scope="module")
-def patch() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def s3(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with s3_server(patch) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
-def gcs(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with gcs_server(patch) as proxy:
-        yield proxy
 
 
 @pytest.fixture(params=["folder", "s3", "gs"])

@@ -18,27 +18,9 @@ from holdfast.data.push import push
 from holdfast.data.remote import open_remote
 from holdfast.data.remote_faults import retrying
 from holdfast.testing.proxy import Fault, Proxy
-from tests.servers import BUCKET, SECRET, gcs_server, s3_server, store
+from tests.servers import BUCKET, SECRET, store
 
 SEA = parse_ref("sea")
-
-
-@pytest.fixture(scope="module")
-def patch() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def s3_proxy(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with s3_server(patch) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
-def gcs_proxy(patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with gcs_server(patch) as proxy:
-        yield proxy
 
 
 @pytest.fixture(autouse=True)
@@ -52,17 +34,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def s3(s3_proxy: Proxy) -> Iterator[Proxy]:
-    s3_proxy.seen.clear()
-    yield s3_proxy
-    s3_proxy.faults.clear()
+def s3(s3: Proxy) -> Iterator[Proxy]:
+    s3.seen.clear()
+    yield s3
+    s3.faults.clear()
 
 
 @pytest.fixture
-def gcs(gcs_proxy: Proxy) -> Iterator[Proxy]:
-    gcs_proxy.seen.clear()
-    yield gcs_proxy
-    gcs_proxy.faults.clear()
+def gcs(gcs: Proxy) -> Iterator[Proxy]:
+    gcs.seen.clear()
+    yield gcs
+    gcs.faults.clear()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from pyarrow import parquet
 
 from holdfast.core.errors import DataError
 from holdfast.core.files import folder_aside, publish, read_json, write_bytes, write_json
+from holdfast.data.parquets import read_parquet
 from holdfast.workflows.batch_inputs import Origin, difference
 
 PLAN, INPUTS = "plan.json", "inputs.parquet"
@@ -155,7 +156,7 @@ def _same(plan: Plan, model: str, bundle: str, origins: Sequence[Origin], inputs
         raise DataError(
             f"{plan.folder} has predictions of {_told(plan.origins)}, not of {_told(origins)}", hint=hint
         )
-    if changes := difference(parquet.read_table(plan.inputs), inputs):
+    if changes := difference(read_parquet(plan.inputs), inputs):
         raise DataError(f"the inputs are not those that {plan.folder} was begun with: {changes}", hint=hint)
 
 

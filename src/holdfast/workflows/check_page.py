@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.core.markup import Markup, join, tag
+from holdfast.core.markup import Markup, join, page_head, tag
 from holdfast.data import SPLITS, Version
 from holdfast.workflows.comparison_page import look
 
 _SHOWN = 24
 """Examples that the page shows of one finding: each is some 5 KB."""
 _LABELS = 300
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#17212b, #dfe7ec); --soft: light-dark(#56656f, #98a8b3);
   --line: light-dark(#d8dfe4, #2b3a44); --ground: light-dark(#f6f8f9, #0e1519);
@@ -44,15 +43,7 @@ def check_page(result: Mapping[str, Any], version: Version) -> str:
         version: where the samples are read from.
     """
     title = f"{result['dataset']}@{result['version']}: what a check found"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Markup(_STYLE)),
-    )
+    head = page_head(title, _STYLE)
     facts = f"{result['samples']:,} samples, fingerprint {result['fingerprint'][:12]}"
     found = result["findings"]
     contents = [

@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.config.schema import AudioPrepare, ImagePrepare
 from holdfast.core.errors import HoldfastError
-from holdfast.core.markup import Markup, join, tag
+from holdfast.core.markup import Markup, join, page_head, tag
 from holdfast.data import Version
 from holdfast.modality import prepare, read_text
 from holdfast.workflows.comparison_words import held_out_words, shown_interval
@@ -17,7 +17,6 @@ from holdfast.workflows.line_chart import LINES, line_chart
 
 _SIDE, _CHARS, _BARS, _SHORT = 112, 320, 110, 40
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#17212b, #dfe7ec); --soft: light-dark(#56656f, #98a8b3);
   --line: light-dark(#d8dfe4, #2b3a44); --ground: light-dark(#f6f8f9, #0e1519);
@@ -79,15 +78,7 @@ def comparison_page(result: Mapping[str, Any], version: Version | None) -> str:
             if pair["why_not"] is None
         ),
     ]
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"{title}: compared"),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Markup(_STYLE)),
-    )
+    head = page_head(f"{title}: compared", _STYLE)
     body = [tag("section", tag("h2", name), content) for name, content in sections]
     page = tag("html", head, tag("body", tag("h1", title), *body), lang="en")
     return f"<!doctype html>{page}\n"

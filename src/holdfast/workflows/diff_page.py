@@ -11,7 +11,7 @@ import numpy as np
 
 from holdfast.config.schema import AudioPrepare
 from holdfast.core.errors import HoldfastError
-from holdfast.core.markup import Markup, join, tag
+from holdfast.core.markup import Markup, join, page_head, tag
 from holdfast.core.refs import Ref
 from holdfast.data import Version, open_version
 from holdfast.data.diff import Diff
@@ -23,7 +23,6 @@ _SHOWN = 24
 _NAMED = 200
 _SOUND_S = 6
 _RATE = 16000
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#17212b, #dfe7ec); --soft: light-dark(#56656f, #98a8b3);
   --line: light-dark(#d8dfe4, #2b3a44); --ground: light-dark(#f6f8f9, #0e1519);
@@ -68,15 +67,7 @@ def diff_page(found: Diff, result: Mapping[str, Any], root: Path) -> str:
         root: the folder of all datasets, to read the samples that are shown.
     """
     title = f"{result['a']} → {result['b']}"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Markup(_STYLE)),
-    )
+    head = page_head(title, _STYLE, allow="media-src data:")
     one, other = result["samples"]
     kinds = [kind for kind in _TITLES if result["counts"][kind]]
     contents = (

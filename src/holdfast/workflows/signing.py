@@ -17,6 +17,7 @@ from holdfast.core.media import Modality
 from holdfast.core.progress import progress
 from holdfast.data import Version
 from holdfast.data import signatures as sign
+from holdfast.data.parquets import read_parquet
 from holdfast.modality import seen
 
 _PART = 20_000
@@ -61,7 +62,7 @@ def _kept(folder: Path, modality: Modality, wanted: pyarrow.Array) -> pyarrow.Ta
     tables = []
     for path in sorted(folder.glob("*.parquet")):
         try:
-            table = parquet.read_table(path)
+            table = read_parquet(path)
         except (pyarrow.ArrowException, OSError):
             continue
         if table.schema.equals(schema, check_metadata=True):
