@@ -11,11 +11,11 @@ from holdfast.testing.toys import write_texts
 _RUN = """
 import sys
 from holdfast.cli import main
-sys.argv = ["holdfast", "data", "add", {source!r}, "--home", {home!r}]
+sys.argv = ["holdfast", "data", *{words!r}, "--home", {home!r}]
 try:
     main()
 finally:
-    print(sorted({{"pandas", "holdfast.config.schema"}} & set(sys.modules)))
+    print(sorted(set({modules!r}) & set(sys.modules)))
 """
 _AFTER = """
 import pyarrow
@@ -27,10 +27,14 @@ print(pyarrow.array(["a"]).to_pandas()[0], table.num_rows)
 """
 
 
-def test_taking_data_in_loads_neither_pandas_nor_all_settings(tmp_path: Path) -> None:
-    source = write_texts(tmp_path / "texts.csv", per_class=20)
+def test_commands_about_data_load_no_more_than_they_need(tmp_path: Path) -> None:
+    source, home = str(write_texts(tmp_path / "texts.csv", per_class=20)), str(tmp_path / "home")
+    modules = ["pandas", "holdfast.config.schema", "pydantic"]
 
-    assert _printed(_RUN.format(source=str(source), home=str(tmp_path / "home"))) == "[]"
+    for words in (["add", source], ["diff", "texts@1", "texts@1"]):
+        assert _printed(_RUN.format(words=words, home=home, modules=modules)) == "[]"
+    for words in (["show", "texts@1"], ["list"]):
+        assert _printed(_RUN.format(words=words, home=home, modules=[*modules, "pyarrow", "numpy"])) == "[]"
 
 
 def test_pandas_still_works_afterwards() -> None:

@@ -8,7 +8,7 @@ import pytest
 from holdfast.core.refs import parse_ref
 from holdfast.data import open_version, versions_of
 from holdfast.testing.toys import write_images, write_texts
-from tests.data.test_ingest import add
+from tests.data.test_intake import add
 
 
 def shards_of(root: Path) -> dict[str, bytes]:

@@ -1,6 +1,5 @@
 """Bytes are read once, where there is room to keep them."""
 
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,17 +10,22 @@ from hypothesis import strategies as st
 
 from holdfast.core.errors import DataError
 from holdfast.core.refs import parse_ref
-from holdfast.data import ingest, open_version, versions_of
+from holdfast.data import ingest, intake, open_version, versions_of
+from holdfast.data import spill as spill_module
 from holdfast.data.spill import Spill
 from holdfast.testing.toys import write_images
-from tests.data.test_ingest import add
+from tests.data.test_intake import add
 
 
-@given(st.lists(st.lists(st.binary(max_size=20), max_size=4), max_size=4), st.integers(0, 100))
+@given(
+    st.lists(st.lists(st.binary(max_size=20), max_size=4), max_size=4),
+    st.integers(0, 100),
+    st.sampled_from([0, 2**40]),
+)
 def test_what_is_kept_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, kept: list[list[bytes]], room: int
+    tmp_path_factory: pytest.TempPathFactory, kept: list[list[bytes]], room: int, expected: int
 ) -> None:
-    with Spill(tmp_path_factory.getbasetemp(), room=room) as spill:
+    with Spill(tmp_path_factory.getbasetemp(), expected=expected, room=room) as spill:
         starts, held = [spill.keep(blocks) for blocks in kept], 0
         for blocks, places in zip(kept, starts, strict=True):
             for block, start in zip(blocks, places.tolist(), strict=True):
@@ -31,11 +35,12 @@ def test_what_is_kept_comes_back(
         assert held <= room
 
 
-@pytest.mark.parametrize("room", [0, 2**20])
+@pytest.mark.parametrize(("room", "memory"), [(0, 2**20), (2**20, 2**20), (2**20, -1)])
 def test_a_file_that_changes_while_it_is_read_is_kept_as_it_was_or_noticed(
-    tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, room: int, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["holdfast.data.ingest"], "Spill", partial(Spill, room=room))
+    monkeypatch.setattr(spill_module, "MEMORY_BYTES", memory)
+    monkeypatch.setattr(intake, "Spill", partial(Spill, room=room))
     source = tmp_path / "in"
     for name in ("a/1.txt", "b/2.txt"):
         (source / name).parent.mkdir(parents=True)
@@ -62,7 +67,7 @@ def test_where_there_is_no_room_to_keep_bytes_they_are_read_twice(
     source = write_images(tmp_path / "in", per_class=4)
     roomy = add(source, tmp_path / "roomy")
 
-    monkeypatch.setattr(sys.modules["holdfast.data.ingest"], "Spill", partial(Spill, room=2000))
+    monkeypatch.setattr(intake, "Spill", partial(Spill, room=2000))
     tight = add(source, tmp_path / "tight")
 
     assert tight.fingerprint == roomy.fingerprint

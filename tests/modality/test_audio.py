@@ -171,6 +171,7 @@ class TestRefusals:
             (b"fLaC" + bytes(60), "broken recording"),
             (b"OggS" + bytes(60), "truncated recording"),
         ],
+        ids=map(str, range(10)),  # a WAV holds the second in which it was written
     )
     def test_the_reason_is_short_and_exact(self, data: bytes, message: str) -> None:
         with pytest.raises(InputError) as error:

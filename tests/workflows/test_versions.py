@@ -1,5 +1,6 @@
 """What commands about versions tell, and the page of a comparison."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -41,6 +42,17 @@ def test_a_log_tells_what_each_version_changed_and_all_that_befell_tags(
     assert data_show("toys@old", workspace)["tags"] == ["old"]
     with pytest.raises(RefError, match="names one version"):
         data_log("toys@1", workspace)
+
+
+def test_counts_that_were_noted_are_those_of_the_samples(workspace: Workspace, tmp_path: Path) -> None:
+    data_add(write_images(tmp_path / "toys", per_class=9), workspace)
+    noted = data_show("toys", workspace)["counts"]
+    info = workspace.datasets / "toys/versions/1/version.json"
+    old = {key: value for key, value in json.loads(info.read_bytes()).items() if key != "counts"}
+    info.write_text(json.dumps(old))
+
+    assert data_show("toys", workspace)["counts"] == noted
+    assert {label: sum(row.values()) for label, row in noted.items()} == {"disc": 9, "square": 9}
 
 
 def test_a_damaged_version_hides_no_other(workspace: Workspace, tmp_path: Path) -> None:

@@ -15,9 +15,15 @@ data_app = typer.Typer(
 )
 
 
+_LIGHT = ("list", "show", "tag")
+"""Commands that mostly do without pyarrow."""
+
+
 @data_app.callback()
-def start() -> None:
+def start(context: typer.Context) -> None:
     """Before each of the commands."""
+    if context.invoked_subcommand in _LIGHT:
+        return
     from holdfast.cli.pandas import leave_pandas
 
     leave_pandas()

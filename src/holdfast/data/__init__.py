@@ -1,22 +1,27 @@
-"""Datasets: names with immutable versions in tar shards and Parquet files."""
+"""Datasets: names with immutable versions in tar shards and Parquet files.
 
-from holdfast.data.check import check
-from holdfast.data.finding import LEVELS, Finding
-from holdfast.data.fingerprint import fingerprint
-from holdfast.data.ingest import ingest
-from holdfast.data.look import Probe
-from holdfast.data.plan import SPLITS, Quarantined, SourceOptions
-from holdfast.data.version import (
-    Version,
-    VersionInfo,
-    find_version,
-    list_datasets,
-    open_version,
-    read_info,
-    read_quarantine,
-    unreadable_datasets,
-    versions_of,
-)
+A name is loaded when it is first asked for: what a version holds can be told without pyarrow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.data.checks import check
+    from holdfast.data.finding import LEVELS, Finding
+    from holdfast.data.fingerprints import fingerprint
+    from holdfast.data.info import (
+        VersionInfo,
+        find_version,
+        list_datasets,
+        read_info,
+        unreadable_datasets,
+        versions_of,
+    )
+    from holdfast.data.intake import ingest
+    from holdfast.data.look import Probe
+    from holdfast.data.plan import SPLITS, Quarantined, SourceOptions
+    from holdfast.data.version import Version, open_version, read_quarantine
 
 __all__ = [
     "LEVELS",
@@ -38,3 +43,30 @@ __all__ = [
     "unreadable_datasets",
     "versions_of",
 ]
+
+_MODULES = {
+    "checks": ("check",),
+    "finding": ("LEVELS", "Finding"),
+    "fingerprints": ("fingerprint",),
+    "info": (
+        "VersionInfo",
+        "find_version",
+        "list_datasets",
+        "read_info",
+        "unreadable_datasets",
+        "versions_of",
+    ),
+    "intake": ("ingest",),
+    "look": ("Probe",),
+    "plan": ("SPLITS", "Quarantined", "SourceOptions"),
+    "version": ("Version", "open_version", "read_quarantine"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -12,9 +12,7 @@ from pyarrow import parquet
 
 from holdfast.core.errors import DataError
 from holdfast.core.refs import Ref
-from holdfast.data.parquets import read_parquet
-from holdfast.data.plan import META, SPLITS
-from holdfast.data.version import (
+from holdfast.data.info import (
     QUARANTINE,
     SAMPLES,
     VersionInfo,
@@ -23,6 +21,8 @@ from holdfast.data.version import (
     version_folder,
     without_command,
 )
+from holdfast.data.parquets import read_parquet
+from holdfast.data.plan import META, SPLITS
 
 CHANGES = ("relabelled", "regrouped", "moved", "renamed", "edited")
 """What can befall a sample whose bytes stay: another label, group, split, name, or other metadata."""

@@ -14,11 +14,11 @@ from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import ASIDE, clear_aside, digest_bytes, put_in_place, sync_folder
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
+from holdfast.data.info import SAMPLES, restore_command, version_folder, versions_of, without_command
 from holdfast.data.parquets import read_parquet
 from holdfast.data.places import Shards
 from holdfast.data.shards import END_BYTES, Members, is_whole, read_places, write_shards
 from holdfast.data.tags import changing
-from holdfast.data.version import SAMPLES, restore_command, version_folder, versions_of, without_command
 
 _KINDS = {"digest": "string", "shard": "int32", "offset": "int64", "length": "int64"}
 _HEAD = tarfile.BLOCKSIZE

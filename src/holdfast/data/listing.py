@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from holdfast.core.media import SUFFIXES, Modality
 UNREADABLE, IRREGULAR = -1, -2
 """Sizes of files that cannot be looked at, and of what is no file, such as a pipe or a device."""
 _CHUNK = 1 << 16
+_Columns = tuple[list[str], list[int], list[int], list[int]]
+"""Own names, sizes, times in nanoseconds and inodes, of at most a chunk of files."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,16 @@ def list_names(members: Iterable[tuple[str, int]], *, changed: int = 0, inode: i
 
 def list_stamped(members: Iterable[tuple[str, int, int, int]]) -> Listing:
     """The listing of names with sizes, times and inodes, as `Listing` has them, in any order."""
-    by_folder: dict[str, list[tuple[str, int, int, int]]] = {}
+    by_folder: dict[str, _Columns] = {}
     for name, *stamps in members:
         folder, _, own = name.rpartition("/")
-        by_folder.setdefault(folder, []).append((own, *stamps))  # type: ignore[arg-type]
+        columns = by_folder.setdefault(folder, ([], [], [], []))
+        columns[0].append(own)
+        for column, stamp in zip(columns[1:], stamps, strict=True):
+            column.append(stamp)
     gathered = _Gathered()
     for folder in sorted(by_folder):
-        gathered.folder(folder, iter(by_folder[folder]))
+        gathered.folder(folder, [by_folder[folder]])
     return gathered.listing()
 
 
@@ -129,8 +134,10 @@ def list_folder(top: Path, *, skip: Callable[[str], bool]) -> Listing:
     return gathered.listing()
 
 
-def _files_in(place: Path, folders: list[str]) -> Iterator[tuple[str, int, int, int]]:
-    """Name, size, time and inode of each file in one folder; the folders in it are added to `folders`."""
+def _files_in(place: Path, folders: list[str]) -> Iterator[_Columns]:
+    """Names, sizes, times and inodes of the files in one folder; the folders in it are added to `folders`."""
+    columns: _Columns = ([], [], [], [])
+    own, sizes, times, inodes = columns
     with os.scandir(place) as entries:
         for entry in entries:
             try:
@@ -138,11 +145,18 @@ def _files_in(place: Path, folders: list[str]) -> Iterator[tuple[str, int, int, 
                     folders.append(entry.name)
                     continue
                 status = entry.stat()
+                size = status.st_size if stat.S_ISREG(status.st_mode) else IRREGULAR
+                changed, inode = status.st_mtime_ns, status.st_ino
             except OSError:  # a link to nowhere
-                yield entry.name, UNREADABLE, 0, 0
-                continue
-            size = status.st_size if stat.S_ISREG(status.st_mode) else IRREGULAR
-            yield entry.name, size, status.st_mtime_ns, status.st_ino
+                size, changed, inode = UNREADABLE, 0, 0
+            own.append(entry.name)
+            sizes.append(size)
+            times.append(changed)
+            inodes.append(inode)
+            if len(own) == _CHUNK:
+                yield columns
+                columns = own, sizes, times, inodes = ([], [], [], [])
+    yield columns
 
 
 class _Gathered:
@@ -154,8 +168,8 @@ class _Gathered:
         self._parts: list[list[Any]] = [[], [], [], []]
         self._odd: dict[str, str] = {}
 
-    def folder(self, name: str, files: Iterator[tuple[str, int, int, int]]) -> None:
-        chunks = [self._chunk(name, chunk) for chunk in _chunks(files)]
+    def folder(self, name: str, files: Iterable[_Columns]) -> None:
+        chunks = [self._chunk(name, *columns) for columns in files if columns[0]]
         if not chunks:
             return
         own = pyarrow.concat_arrays([chunk[0] for chunk in chunks])
@@ -182,8 +196,7 @@ class _Gathered:
             self._odd,
         )
 
-    def _chunk(self, folder: str, files: Sequence[tuple[str, int, int, int]]) -> tuple[Any, ...]:
-        own, *numbers = zip(*files, strict=True)
+    def _chunk(self, folder: str, own: list[str], *numbers: list[int]) -> tuple[Any, ...]:
         try:
             names = pyarrow.array(own, pyarrow.string())
         except UnicodeEncodeError:
@@ -199,14 +212,3 @@ class _Gathered:
     def _known(name: str) -> str:
         """A name as UTF-8 can hold it: on Linux a name may be any bytes."""
         return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _chunks(files: Iterator[tuple[str, int, int, int]]) -> Iterator[list[tuple[str, int, int, int]]]:
-    chunk: list[tuple[str, int, int, int]] = []
-    for file in files:
-        chunk.append(file)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -21,13 +21,13 @@ from holdfast.core.files import (
 )
 from holdfast.core.locks import locked
 from holdfast.core.refs import Ref
-from holdfast.data.fingerprint import fingerprint
+from holdfast.data.fingerprints import fingerprint
+from holdfast.data.info import SAMPLES, VersionInfo, read_info, version_folder, versions_of
 from holdfast.data.lazy import LAZY, drop_blocks
 from holdfast.data.parquets import read_parquet
 from holdfast.data.push import Copied, in_parallel, numbers_there, same_content, shard_names, version_there
 from holdfast.data.remote import Remote, open_remote
 from holdfast.data.remote_faults import room_told
-from holdfast.data.version import SAMPLES, VersionInfo, read_info, version_folder, versions_of
 
 _PART_BYTES = 8 * 2**20
 _PARTS_AT_ONCE = 4

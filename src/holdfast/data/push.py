@@ -14,11 +14,7 @@ from holdfast.core.files import ASIDE, clear_aside
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import Ref
-from holdfast.data.lazy import LAZY
-from holdfast.data.parquets import read_parquet
-from holdfast.data.remote import LAST, Folder, Remote, open_remote
-from holdfast.data.remote_faults import room_told
-from holdfast.data.version import (
+from holdfast.data.info import (
     QUARANTINE,
     SAMPLES,
     VersionInfo,
@@ -27,6 +23,10 @@ from holdfast.data.version import (
     read_info,
     version_folder,
 )
+from holdfast.data.lazy import LAZY
+from holdfast.data.parquets import read_parquet
+from holdfast.data.remote import LAST, Folder, Remote, open_remote
+from holdfast.data.remote_faults import room_told
 
 AT_ONCE = 4
 """Shards that are copied at the same time."""

@@ -11,6 +11,8 @@ from pyarrow import parquet
 
 from holdfast.core.errors import DataError
 from holdfast.core.files import digest_file
+from holdfast.data.codes import encoded
+from holdfast.data.info import SAMPLES, version_folder, versions_of, without_command
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Seen
 from holdfast.data.parquets import read_parquet
@@ -19,7 +21,7 @@ from holdfast.data.shards import END_BYTES, Places, is_whole, padding, read_plac
 from holdfast.data.splits import Earlier, find_twins
 from holdfast.data.tags import removed_versions
 from holdfast.data.units import codes, ranks, texts
-from holdfast.data.version import COLUMNS, SAMPLES, version_folder, versions_of, without_command
+from holdfast.data.version import COLUMNS
 
 _PLACE = ("digest", "shard", "offset", "length")
 
@@ -52,12 +54,13 @@ class Store:
         found: dict[str, int] = {}
         for table in self._tables:
             held = table.filter(pc.is_in(table.column("digest"), wanted))
-            for shard in pc.unique(held.column("shard")).to_pylist():
-                found.setdefault(shard, 0)
-            ends = table.select(["shard"]).append_column("end", pc.add(table["offset"], table["length"]))
-            for row in ends.group_by("shard").aggregate([("end", "max")]).to_pylist():
-                if row["shard"] in found:
-                    found[row["shard"]] = max(found[row["shard"]], row["end_max"])
+            wanted_here = set(pc.unique(held.column("shard")).to_pylist())
+            codes, names = encoded(table.column("shard"))
+            ends = np.zeros(len(names), np.int64)
+            np.maximum.at(ends, codes, table["offset"].to_numpy() + table["length"].to_numpy())
+            for name, end in zip(names.to_pylist(), ends.tolist(), strict=True):
+                if name in wanted_here:
+                    found[name] = max(found.get(name, 0), end)
         return {name for name, end in found.items() if not self._is_good(name, end, verify=verify)}
 
     def _read(self, number: int) -> pyarrow.Table:

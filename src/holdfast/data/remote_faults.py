@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -238,6 +237,8 @@ def _region(error: BaseException) -> str:
 
 
 def _skew(error: BaseException) -> str:
+    from email.utils import parsedate_to_datetime
+
     date = _response(error).get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         minutes = (time.time() - parsedate_to_datetime(date).timestamp()) / 60

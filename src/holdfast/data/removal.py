@@ -9,9 +9,9 @@ from holdfast.core.errors import DataError, HoldfastError
 from holdfast.core.files import ASIDE, sync_folder
 from holdfast.core.locks import locked
 from holdfast.core.refs import Ref
+from holdfast.data.info import find_version, read_info, version_folder
 from holdfast.data.plan import some
 from holdfast.data.tags import changing, read_tags
-from holdfast.data.version import find_version, read_info, version_folder
 
 
 def remove_version(root: Path, ref: Ref, *, used_by: Sequence[str] = (), force: bool = False) -> int:

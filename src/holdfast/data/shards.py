@@ -101,9 +101,14 @@ def _write_shard(folder: Path, members: Members, places: range, pool: Executor) 
     digest = hashlib.sha256()
     file = aside.open("wb", buffering=0)
     try:
+        hashed: Future[None] | None = None
         for block in ahead(pool, lambda batch: _block(members, batch), batches, most=_THREADS):
+            if hashed:
+                hashed.result()  # blocks come one after the other
+            hashed = pool.submit(digest.update, block)
             _write_all(file, block)
-            digest.update(block)
+        if hashed:
+            hashed.result()
         end = bytes(END_BYTES)
         _write_all(file, end)
         digest.update(end)

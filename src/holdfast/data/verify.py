@@ -12,8 +12,9 @@ import numpy as np
 from holdfast.core.ahead import ahead
 from holdfast.core.errors import DataError
 from holdfast.core.progress import progress
-from holdfast.data.fingerprint import fingerprint
-from holdfast.data.version import SAMPLES, Version
+from holdfast.data.fingerprints import fingerprint
+from holdfast.data.info import SAMPLES
+from holdfast.data.version import Version
 
 _BLOCK = 8 * 2**20
 _THREADS = 2

@@ -1,8 +1,6 @@
 """A version of a dataset: what is in it, and its samples by index."""
 
-import dataclasses
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,52 +10,26 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
-from holdfast.core.errors import DataError, RefError
+from holdfast.core.errors import DataError
 from holdfast.core.files import digest_bytes
-from holdfast.core.media import Modality, Task
-from holdfast.core.refs import Ref, did_you_mean
+from holdfast.core.refs import Ref
+from holdfast.data.info import (
+    QUARANTINE,
+    SAMPLES,
+    VersionInfo,
+    find_version,
+    read_info,
+    restore_command,
+    version_folder,
+    without_command,
+)
 from holdfast.data.parquets import read_parquet
 from holdfast.data.places import Places
 from holdfast.data.plan import META, SPLITS, Quarantined
 from holdfast.data.shards import is_whole
-from holdfast.data.tags import no_tag, read_tag
 
-SAMPLES, QUARANTINE, INFO = "samples.parquet", "quarantine.parquet", "version.json"
 _PLACE = ["shard", "offset", "length"]
 COLUMNS = ("digest", "name", "labels", "group", "split", "twin", "shard", "offset", "length")
-
-
-@dataclass(frozen=True)
-class VersionInfo:
-    """What a version holds, in numbers."""
-
-    name: str
-    version: int
-    fingerprint: str
-    modality: Modality
-    task: Task
-    labels: tuple[str, ...]
-    samples: int
-    quarantined: int
-    splits: dict[str, int]
-    twins: int
-    """Test and validation samples whose exact bytes are in training too."""
-    groups: int
-    source: str
-    created: str
-    """UTC, in ISO 8601."""
-    notes: tuple[str, ...]
-    """What the ingest had to say."""
-
-    def to_json(self) -> dict[str, Any]:
-        """A value that JSON can hold."""
-        return dataclasses.asdict(self) | {"labels": list(self.labels), "notes": list(self.notes)}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """What `to_json` gave."""
-        known = {key: value[key] for key in (part.name for part in dataclasses.fields(cls))}
-        return cls(**(known | {"labels": tuple(value["labels"]), "notes": tuple(value["notes"])}))
 
 
 class Version:
@@ -222,19 +194,6 @@ class Version:
         self.close()
 
 
-def restore_command(name: str) -> str:
-    """What brings back the damaged shards of a dataset, given the source that it was made from."""
-    return f"holdfast data add SOURCE --name {name} --verify"
-
-
-def without_command(name: str, number: int) -> str:
-    """What to do about a version whose own files are damaged, for a hint."""
-    return (
-        f"put it back from a copy, or go on without it: `holdfast data remove {name}@{number}` "
-        "(splits that only this version knows are then cut anew)"
-    )
-
-
 def open_version(root: Path, ref: Ref) -> Version:
     """Open `name`, the latest version, or `name@3`, or the version that a tag names: `name@gold`.
 
@@ -252,102 +211,27 @@ def open_version(root: Path, ref: Ref) -> Version:
         ) from error
 
 
-def find_version(root: Path, ref: Ref) -> int:
-    """The number of the version that a reference means.
-
-    Raises:
-        RefError: if it is not there.
-    """
-    numbers = versions_of(root, ref.name)
-    if not numbers:
-        raise _no_dataset(root, ref.name)
-    wanted = ref.version
-    if ref.alias is not None and (wanted := read_tag(root / ref.name, ref.alias)) is None:
-        raise no_tag(root / ref.name, ref.alias)
-    if wanted is not None and wanted not in numbers:
-        there = ", ".join(map(str, numbers))
-        raise RefError(f"there is no {ref}", hint=f"{ref.name} has these versions: {there}")
-    return wanted or numbers[-1]
-
-
-def list_datasets(root: Path) -> list[VersionInfo]:
-    """The latest version of each dataset, by name.
-
-    A damaged one hides no other: the latest that can be read stands for its dataset, with a note about those
-    that cannot. A dataset of which none can be read is left out here; `unreadable_datasets` has it.
-    """
-    latest = (_latest_readable(root, name) for name in _names(root))
-    return [info for info, _ in latest if info]
-
-
-def unreadable_datasets(root: Path) -> dict[str, list[str]]:
-    """Datasets of which no version can be read, each with what is wrong with its versions."""
-    latest = {name: _latest_readable(root, name) for name in _names(root)}
-    return {name: notes for name, (info, notes) in latest.items() if info is None}
-
-
-def versions_of(root: Path, name: str) -> list[int]:
-    """Numbers of a dataset's versions, ascending; none if there is no such dataset."""
-    folder = root / name / "versions"
-    if not folder.is_dir():
-        return []
-    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
-
-
-def read_info(root: Path, name: str, number: int) -> VersionInfo:
-    """What a version holds.
-
-    Raises:
-        DataError: if its file is damaged.
-    """
-    path = version_folder(root, name, number) / INFO
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} is damaged: {error}", hint=without_command(name, number)) from error
-    return parse_info(data, str(path), hint=without_command(name, number))
-
-
-def parse_info(
-    data: bytes, where: str, *, hint: str = "put it back from a copy, or push it again"
-) -> VersionInfo:
-    """What the file `version.json` of a version says.
-
-    Raises:
-        DataError: if it is damaged; `where` names it.
-    """
-    try:
-        return VersionInfo.from_json(json.loads(data))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{where} is damaged: {error}", hint=hint) from error
-
-
 def read_quarantine(root: Path, ref: Ref) -> list[Quarantined]:
     """The samples that a version had to leave out, with the reasons."""
     table = read_parquet(version_folder(root, ref.name, find_version(root, ref)) / QUARANTINE)
     return [Quarantined(**row) for row in table.to_pylist()]
 
 
-def version_folder(root: Path, name: str, number: int) -> Path:
-    """Where a version lies."""
-    return root / name / "versions" / str(number)
+def label_counts(table: pyarrow.Table, labels: Sequence[str]) -> dict[str, list[int]]:
+    """How many samples of each label, in the order of `labels`, each split holds.
 
-
-def _names(root: Path) -> list[str]:
-    names = sorted(folder.name for folder in root.iterdir()) if root.is_dir() else []
-    return [name for name in names if versions_of(root, name)]
-
-
-def _latest_readable(root: Path, name: str) -> tuple[VersionInfo | None, list[str]]:
-    notes: list[str] = []
-    for number in reversed(versions_of(root, name)):
-        try:
-            info = read_info(root, name, number)
-        except DataError as error:
-            notes.append(f"version {number} is damaged: {error.message}")
-        else:
-            return dataclasses.replace(info, notes=(*info.notes, *notes)), notes
-    return None, notes
+    >>> rows = pyarrow.table({"split": ["train", "test", "train"], "labels": [["a"], ["b"], ["a", "b"]]})
+    >>> label_counts(rows, ["a", "b"])
+    {'train': [2, 1], 'valid': [0, 0], 'test': [0, 1]}
+    """
+    lists = table.column("labels").combine_chunks()
+    places = pc.index_in(lists.flatten(), pyarrow.array(labels, pyarrow.string())).to_numpy()
+    codes = pc.index_in(table.column("split").combine_chunks(), pyarrow.array(SPLITS)).to_numpy()
+    split_of = codes[pc.list_parent_indices(lists).to_numpy()]
+    return {
+        split: np.bincount(places[split_of == code], minlength=len(labels)).tolist()
+        for code, split in enumerate(SPLITS)
+    }
 
 
 def _strings(table: pyarrow.Table, column: str) -> np.ndarray:
@@ -366,14 +250,3 @@ def _targets(table: pyarrow.Table, info: VersionInfo) -> np.ndarray:
     targets = np.zeros((len(lists), len(info.labels)), dtype=np.int8)
     targets[pc.list_parent_indices(lists).to_numpy(), places] = 1
     return targets
-
-
-def _no_dataset(root: Path, name: str) -> RefError:
-    known = _names(root)
-    near = did_you_mean(name, known)
-    if near:
-        return RefError(f"there is no dataset {name!r}", hint=f"did you mean '{near}'?")
-    there = (
-        f"there are: {', '.join(known)}" if known else "there are none yet; add one: holdfast data add SOURCE"
-    )
-    return RefError(f"there is no dataset {name!r}", hint=there)

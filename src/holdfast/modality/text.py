@@ -130,7 +130,7 @@ def read_text(data: bytes, max_chars: int | None = None) -> str:
     if data.startswith(_WIDE):
         raise InputError("not UTF-8 text (it is UTF-16)")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 text (byte {error.start})") from error
     if (place := text.find("\0")) >= 0:
@@ -139,7 +139,7 @@ def read_text(data: bytes, max_chars: int | None = None) -> str:
         raise InputError(f"text of {len(text):,} characters, more than {max_chars:,}")
     if not text or text.isspace():
         raise InputError("empty text")
-    return text.replace("\r\n", "\n")
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 def text_facts(data: bytes, max_chars: int) -> dict[str, int | float | str]:

@@ -18,10 +18,10 @@ from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data import SPLITS, open_version, read_info
 from holdfast.data.fetch import list_entries, place_of
+from holdfast.data.info import find_version
 from holdfast.data.listing import Listing
 from holdfast.data.source import open_source
 from holdfast.data.tables import is_table
-from holdfast.data.version import find_version
 
 SCHEMA = pyarrow.schema(
     {

@@ -2,25 +2,22 @@
 
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from holdfast.core.refs import check_name, name_from, parse_ref
+from holdfast.core.refs import Ref, check_name, name_from, parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import (
-    SPLITS,
-    SourceOptions,
-    Version,
+from holdfast.data.info import (
     VersionInfo,
-    ingest,
+    find_version,
     list_datasets,
-    open_version,
-    read_quarantine,
+    read_counts,
+    read_info,
     unreadable_datasets,
 )
 from holdfast.data.tags import read_tags
-from holdfast.modality import probe
+
+if TYPE_CHECKING:
+    from holdfast.data import SourceOptions
 
 
 def data_add(
@@ -28,7 +25,7 @@ def data_add(
     workspace: Workspace,
     *,
     name: str | None = None,
-    options: SourceOptions | None = None,
+    options: "SourceOptions | None" = None,
     verify: bool = False,
 ) -> dict[str, Any]:
     """Take a source in as a version of a dataset; the same content again is the same version.
@@ -42,10 +39,11 @@ def data_add(
     Raises:
         DataError: if the source is ambiguous, empty, or holds nothing that can be decoded.
     """
+    from holdfast.data import ingest
+    from holdfast.modality import probe
+
     name = check_name(name) if name else name_from(Path(source).resolve().name.split(".")[0])
-    info = ingest(
-        source, workspace.datasets, name, options=options or SourceOptions(), probe=probe, verify=verify
-    )
+    info = ingest(source, workspace.datasets, name, options=options, probe=probe, verify=verify)
     return {"ref": f"{info.name}@{info.version}", **asdict(info)}
 
 
@@ -60,21 +58,28 @@ def data_list(workspace: Workspace) -> list[dict[str, Any]]:
 
 def data_show(ref: str, workspace: Workspace) -> dict[str, Any]:
     """All that is known of one version: its facts, its samples per label and split, its quarantine."""
-    with open_version(workspace.datasets, parse_ref(ref)) as version:
-        per_split = {split: _per_label(version, version.indices(split)) for split in SPLITS}
-        counts = {
-            label: {split: per_split[split][index] for split in SPLITS}
-            for index, label in enumerate(version.info.labels)
-        }
-        quarantine = [asdict(item) for item in read_quarantine(workspace.datasets, parse_ref(ref))]
-        number = version.info.version
-        tags = [tag for tag, at in read_tags(workspace.datasets / version.info.name).items() if at == number]
-        return {**asdict(version.info), "tags": tags, "counts": counts, "quarantine": quarantine}
+    root, wanted = workspace.datasets, parse_ref(ref)
+    number = find_version(root, wanted)
+    info = read_info(root, wanted.name, number)
+    columns = read_counts(root, wanted.name, number) or _counts(root, wanted)
+    counts = {
+        label: {split: column[place] for split, column in columns.items()}
+        for place, label in enumerate(info.labels)
+    }
+    quarantine = _quarantine(root, wanted) if info.quarantined else []
+    tags = [tag for tag, at in read_tags(root / wanted.name).items() if at == number]
+    return {**asdict(info), "tags": tags, "counts": counts, "quarantine": quarantine}
 
 
-def _per_label(version: Version, rows: np.ndarray) -> list[int]:
-    """How many of these samples have each label."""
-    targets = version.targets[rows]
-    if version.info.task == "multi":
-        return [int(count) for count in targets.sum(axis=0, dtype=np.int64)]
-    return [int(count) for count in np.bincount(targets, minlength=len(version.info.labels))]
+def _counts(root: Path, ref: Ref) -> dict[str, list[int]]:
+    """As `read_counts`, from the samples themselves."""
+    from holdfast.data.version import label_counts, open_version
+
+    with open_version(root, ref) as version:
+        return label_counts(version.table, version.info.labels)
+
+
+def _quarantine(root: Path, ref: Ref) -> list[dict[str, Any]]:
+    from holdfast.data.version import read_quarantine
+
+    return [asdict(item) for item in read_quarantine(root, ref)]

@@ -13,12 +13,10 @@ from holdfast.data.checkout import checkout
 from holdfast.data.diff import diff
 from holdfast.data.export import Format, export
 from holdfast.data.gc import collect
+from holdfast.data.info import restore_command
 from holdfast.data.removal import remove_version
 from holdfast.data.tags import history, read_tags, remove_tag, set_tag
 from holdfast.data.verify import verify
-from holdfast.data.version import restore_command
-from holdfast.registry import Registry
-from holdfast.tracking import list_runs
 
 
 def data_log(name: str, workspace: Workspace, *, last: int | None = None) -> dict[str, Any]:
@@ -210,6 +208,9 @@ def data_verify(ref: str, workspace: Workspace) -> dict[str, Any]:
 
 def _users(ref: str, workspace: Workspace) -> list[str]:
     """The runs and models that refer to a version, in words."""
+    from holdfast.registry import Registry  # takes longer to load than most commands take
+    from holdfast.tracking import list_runs
+
     runs = [f"run {run.id}" for run in list_runs(workspace.runs) if run.dataset == ref]
     models = [f"model {row['ref']}" for row in Registry(workspace.models).list() if row["dataset"] == ref]
     return [*models, *runs]

@@ -13,11 +13,12 @@ from holdfast.data.codes import Codes, encoded, names_of
 from holdfast.data.columns import looks_like_group
 from holdfast.data.drift import split_drift, version_drift
 from holdfast.data.finding import LEVELS, Finding
+from holdfast.data.info import QUARANTINE, restore_command
 from holdfast.data.leak import leak
 from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import META, some
 from holdfast.data.relatives import SHOWN, beside, several
-from holdfast.data.version import QUARANTINE, Version, restore_command
+from holdfast.data.version import Version
 
 _SERIES = 20
 """With fewer beginnings, names say the label, the split, or who took the pictures."""

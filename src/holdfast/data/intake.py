@@ -19,7 +19,8 @@ from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import check_name
 from holdfast.data.fetch import open_any
-from holdfast.data.fingerprint import fingerprint
+from holdfast.data.fingerprints import fingerprint
+from holdfast.data.info import INFO, QUARANTINE, SAMPLES, VersionInfo, read_info, version_folder
 from holdfast.data.layout import plan_source, refuse_one_label
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Probe, Seen, look, refuse_empty
@@ -35,7 +36,7 @@ from holdfast.data.source import Source
 from holdfast.data.spill import Spill
 from holdfast.data.splits import Columns, Shares, assign_splits
 from holdfast.data.times import read_times
-from holdfast.data.version import INFO, QUARANTINE, SAMPLES, VersionInfo, read_info, version_folder
+from holdfast.data.version import label_counts
 
 _Read = Callable[[int], bytes]
 _REPEATED = ["split", "shard"]
@@ -76,7 +77,8 @@ def ingest(
         scan = Scan(root / name / "scans", str(source))
         plan = plan_source(opened, options)
         home = root / name
-        with locked(home / ".lock", what=f"dataset {name}"), Spill(home) as spill:
+        lock = locked(home / ".lock", what=f"dataset {name}")
+        with lock, Spill(home, expected=_sum_of_sizes(plan)) as spill:
             for folder in (home, home / "shards", home / "versions", home / "scans"):
                 clear_aside(folder)
             store = Store(root, name)
@@ -88,6 +90,11 @@ def ingest(
                 info = writer.write(seen, quarantined, options, masked(str(source)))
             scan.remember(plan, seen)
             return info
+
+
+def _sum_of_sizes(plan: Plan) -> int:
+    sizes = plan.rows.column("size") if plan.has_files else pc.binary_length(plan.rows.column("text"))
+    return pc.sum(sizes).as_py() or 0
 
 
 def _still_there(known: Seen | None, store: Store) -> Seen | None:
@@ -126,7 +133,7 @@ class _Writer:
             with folder_aside(self.store.root / self.store.name / "versions") as aside:
                 parquet.write_table(table, aside / SAMPLES, compression="zstd", use_dictionary=_REPEATED)
                 parquet.write_table(refused, aside / QUARANTINE, compression="zstd")
-                write_json(aside / INFO, info.to_json())
+                write_json(aside / INFO, {**info.to_json(), "counts": label_counts(table, info.labels)})
                 for shard in self.store.elsewhere.keys() & set(pc.unique(table.column("shard")).to_pylist()):
                     shutil.copy(self.store.elsewhere[shard], aside / LAZY)
                 publish(aside, version_folder(self.store.root, self.store.name, info.version))

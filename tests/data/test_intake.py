@@ -231,8 +231,7 @@ def test_shares_that_leave_nothing_to_train_on_are_refused(tmp_path: Path) -> No
 CHILD = """
 import functools, os, signal, sys
 from pathlib import Path
-import holdfast.data
-module = sys.modules["holdfast.data.ingest"]  # its name is also that of its function
+from holdfast.data import intake as module
 source, root, deadly = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 module.write_shards = functools.partial(module.write_shards, target_bytes=20_000)
 flush, count = os.fsync, 0
@@ -350,7 +349,7 @@ def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(sys.modules["holdfast.data.shards"], "_write_all", full)
+        patched.setattr("holdfast.data.shards._write_all", full)
         with pytest.raises(OSError, match="No space left"):
             add(source, root)
 
