@@ -26,12 +26,13 @@ setup: .venv/installed ## create .venv and install everything, with pinned versi
 demo: .venv/installed ## the main job on real data: digits, from files to a served prediction
 	$(BIN)/python -m holdfast.testing.demo
 
+test: export OMP_NUM_THREADS = 1  # the tests' own processes keep the processors busy
 test: .venv/installed ## lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-all: .venv/installed ## all tests, the slow ones too
 	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[ray]'

@@ -17,6 +17,19 @@ settings.register_profile("busy", deadline=None)  # the first example may be the
 settings.load_profile("busy")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process does all tests on the road, which is long to make, and begins so; the rest go file by file."""
+    group = {item: "road" if "road" in getattr(item, "fixturenames", ()) else _file(item) for item in items}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group[item]))
+    items.sort(key=lambda item: group[item] != "road")
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
 @pytest.fixture(scope="session")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
     from holdfast.data import SourceOptions

@@ -1,13 +1,17 @@
-"""What the tests of whole journeys share: the toys and their settings, and the command line as a process."""
+"""What the tests of whole journeys share: the toys and their settings, and the command line."""
 
+import io
 import json
-import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from holdfast.cli import main
 from holdfast.core.workspace import Workspace
 
 QUICK = ("train.batch=16", "train.checkpoint_s=0", "evaluate.bootstrap=50", "device.threads=1")
@@ -40,14 +44,19 @@ def overrides(name: str) -> list[str]:
 def holdfast(
     *args: str, home: Path, expect: int = 0, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own, as a user does."""
-    command = [sys.executable, "-m", "holdfast", *args]
-    environment = {**os.environ, "HOLDFAST_HOME": str(home)}
-    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == expect, (
-        f"{' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-    )
-    return done
+    """Run the command line as a user does, but in this process: a new one would load it all anew."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["holdfast", *args])
+        patch.setenv("HOLDFAST_HOME", str(home))
+        if cwd is not None:
+            patch.chdir(cwd)
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    assert code == expect, f"{' '.join(args)} ended with {code}\n{out.getvalue()}\n{err.getvalue()}"
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
 
 def answer(*args: str, home: Path) -> Any:
