@@ -19,7 +19,7 @@ settings.load_profile("busy")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process does all tests on the road, which is long to make, and begins so; the rest go file by file."""
+    """One process does all tests on the road, which is long to make, and first; the rest go file by file."""
     group = {item: "road" if "road" in getattr(item, "fixturenames", ()) else _file(item) for item in items}
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group[item]))
