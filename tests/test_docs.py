@@ -1,15 +1,13 @@
 """README and guides are run: `python` blocks as programs, `console` blocks as commands."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from holdfast.testing.toys import write_attributes, write_images, write_sounds, write_texts
+from tests.journey import holdfast
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -18,7 +16,9 @@ BLOCKS = {page: found for page in PAGES if (found := _BLOCK.findall(page.read_te
 
 
 @pytest.mark.parametrize("page", BLOCKS, ids=lambda path: path.stem)
-def test_what_a_page_shows_works(page: Path, tmp_path: Path) -> None:
+def test_what_a_page_shows_works(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / ".holdfast"))
     write_images(tmp_path / "shapes")
     write_sounds(tmp_path / "sounds")
     write_texts(tmp_path / "texts.csv")
@@ -28,8 +28,7 @@ def test_what_a_page_shows_works(page: Path, tmp_path: Path) -> None:
         if kind == "console":
             _run_console(text, tmp_path)
         else:
-            done = _run([sys.executable, "-c", text], tmp_path)
-            assert done.returncode == 0, f"{text}\n{done.stderr}"
+            exec(compile(text, page.name, "exec"), {"__name__": "__main__"})
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
@@ -44,14 +43,6 @@ def _run_console(text: str, folder: Path) -> None:
         command, _, expected = shown.partition("\n")
         program, *args = shlex.split(command, comments=True)
         assert program == "holdfast", f"{command}: pages run holdfast only"
-        done = _run([sys.executable, "-m", "holdfast", *args], folder)
-        if expected.startswith("error:"):
-            assert done.returncode == 1
-            assert done.stderr.strip() == expected.strip()
-        else:
-            assert done.returncode == 0, f"{command}\n{done.stderr}"
-
-
-def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HOLDFAST_HOME": str(folder / ".holdfast")}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        fails = expected.startswith("error:")
+        done = holdfast(*args, home=folder / ".holdfast", expect=int(fails))
+        assert not fails or done.stderr.strip() == expected.strip()
