@@ -33,7 +33,7 @@ def test_commands_about_data_load_no_more_than_they_need(tmp_path: Path) -> None
 
     for words in (["add", source], ["diff", "texts@1", "texts@1"]):
         assert _printed(_RUN.format(words=words, home=home, modules=modules)) == "[]"
-    for words in (["show", "texts@1"], ["list"]):
+    for words in (["show", "texts@1"], ["list"], ["tag", "texts@1", "gold"]):
         assert _printed(_RUN.format(words=words, home=home, modules=[*modules, "pyarrow", "numpy"])) == "[]"
 
 

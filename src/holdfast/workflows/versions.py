@@ -1,22 +1,21 @@
-"""What can be done with versions of datasets: log, diff, tag, checkout, export, remove, gc, verify."""
+"""What can be done with versions of datasets: log, diff, tag, checkout, export, remove, gc, verify.
+
+Each loads its own part of the store only when it is called: starting is most of what a command takes.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.errors import HoldfastError, RefError
 from holdfast.core.files import write_text
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data import find_version, open_version, read_info, versions_of
-from holdfast.data.checkout import checkout
-from holdfast.data.diff import diff
-from holdfast.data.export import Format, export
-from holdfast.data.gc import collect
-from holdfast.data.info import restore_command
-from holdfast.data.removal import remove_version
+from holdfast.data.info import find_version, read_info, restore_command, versions_of
 from holdfast.data.tags import history, read_tags, remove_tag, set_tag
-from holdfast.data.verify import verify
+
+if TYPE_CHECKING:
+    from holdfast.data.export import Format
 
 
 def data_log(name: str, workspace: Workspace, *, last: int | None = None) -> dict[str, Any]:
@@ -59,6 +58,8 @@ def data_diff(one: str, other: str, workspace: Workspace, *, html: Path | None =
         RefError: if one of them is not there.
         DataError: if one of them is damaged.
     """
+    from holdfast.data.diff import diff
+
     found = diff(workspace.datasets, parse_ref(one), parse_ref(other))
     result = found.to_json()
     if html is not None:
@@ -111,6 +112,8 @@ def _facts(workspace: Workspace, name: str, number: int) -> dict[str, Any]:
 
 
 def _changes(workspace: Workspace, name: str, before: int, after: int) -> dict[str, int] | None:
+    from holdfast.data.diff import diff
+
     try:
         return diff(workspace.datasets, Ref(name, version=before), Ref(name, version=after)).counts()
     except HoldfastError:  # one of them is damaged, as its own row says
@@ -128,12 +131,15 @@ def data_checkout(ref: str, folder: Path, workspace: Workspace, *, force: bool =
     Raises:
         DataError: if other files are in the way, a name leads out of the folder, or a sample is damaged.
     """
+    from holdfast.data import open_version
+    from holdfast.data.checkout import checkout
+
     with open_version(workspace.datasets, parse_ref(ref)) as version:
         return asdict(checkout(version, folder, force=force))
 
 
 def data_export(
-    ref: str, to: Path, workspace: Workspace, *, kind: Format | None = None, force: bool = False
+    ref: str, to: Path, workspace: Workspace, *, kind: "Format | None" = None, force: bool = False
 ) -> dict[str, Any]:
     """Write a version as a folder, a tar, a zip, a folder of WebDataset tars, or one Parquet file.
 
@@ -146,6 +152,9 @@ def data_export(
     Raises:
         DataError: if something is there, or the form is not clear.
     """
+    from holdfast.data import open_version
+    from holdfast.data.export import export
+
     with open_version(workspace.datasets, parse_ref(ref)) as version:
         chosen = export(version, to, kind=kind, force=force)
         info = version.info
@@ -168,6 +177,8 @@ def data_remove(ref: str, workspace: Workspace, *, force: bool = False) -> dict[
         RefError: if there is no such version.
         DataError: if something refers to it.
     """
+    from holdfast.data.removal import remove_version
+
     parsed = parse_ref(ref)
     full = f"{parsed.name}@{find_version(workspace.datasets, parsed)}"
     number = remove_version(workspace.datasets, parsed, used_by=_users(full, workspace), force=force)
@@ -181,6 +192,8 @@ def data_gc(name: str, workspace: Workspace) -> dict[str, Any]:
         RefError: if there is no such dataset.
         DataError: if a version is damaged.
     """
+    from holdfast.data.gc import collect
+
     return asdict(collect(workspace.datasets, _whole(name).name))
 
 
@@ -191,6 +204,9 @@ def data_verify(ref: str, workspace: Workspace) -> dict[str, Any]:
         RefError: if there is no such version.
         DataError: if its own files are damaged.
     """
+    from holdfast.data import open_version
+    from holdfast.data.verify import verify
+
     with open_version(workspace.datasets, parse_ref(ref)) as version:
         faults = [asdict(fault) for fault in verify(version)]
         info = version.info
