@@ -25,7 +25,7 @@ def store(folder: Path, *contents: bytes, target_bytes: int = 2**27) -> dict[str
     digests = [digest_of(data) for data in ordered]
     lengths = np.array([len(data) for data in ordered], np.int64)
     suffixes = pyarrow.repeat(".txt", len(ordered))
-    members = Members(pyarrow.array(digests), suffixes, lengths, ordered.__getitem__)
+    members = Members(pyarrow.array(digests), suffixes, lengths, lambda at: [ordered[p] for p in at])
     places = write_shards(folder, members, target_bytes=target_bytes)
     return {
         digest: {
@@ -91,7 +91,7 @@ def test_shards_are_closed_at_their_size_and_hold_runs_of_digests(tmp_path: Path
 
 
 def test_members_that_cannot_be_read_leave_no_shard_behind(tmp_path: Path) -> None:
-    def fail(place: int) -> bytes:
+    def fail(places: range) -> list[bytes]:
         raise ValueError("gone")
 
     with pytest.raises(ValueError, match="gone"):

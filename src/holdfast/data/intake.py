@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,7 @@ from holdfast.data.splits import Columns, Shares, assign_splits
 from holdfast.data.times import read_times
 from holdfast.data.version import label_counts
 
-_Read = Callable[[int], bytes]
+_Read = Callable[[range], list[bytes]]
 _REPEATED = ["split", "shard"]
 """Columns with few different values; dictionaries of others only make a file slower to read."""
 
@@ -153,7 +152,7 @@ class _Writer:
             return set(), []
         digests, suffixes, read, _ = self._payloads(seen, _first_rows(seen, self.plan))
         source = {
-            digest: (suffix, partial(read, place))
+            digest: (suffix, lambda place=place: read(range(place, place + 1))[0])
             for place, (digest, suffix) in enumerate(
                 zip(digests.to_pylist(), suffixes.to_pylist(), strict=True)
             )
@@ -178,9 +177,9 @@ class _Writer:
         digests, suffixes, read, lengths = self._payloads(seen, first[~np.asarray(is_known)])
         with progress("storing", len(digests), unit="samples") as bar:
 
-            def counted(place: int) -> bytes:
-                bar.advance()
-                return read(place)
+            def counted(places: range) -> list[bytes]:
+                bar.advance(len(places))
+                return read(places)
 
             members = Members(digests, suffixes, lengths, counted)
             written = write_shards(self.store.shards, members)
@@ -194,12 +193,17 @@ class _Writer:
         digests = seen.digests if len(chosen) == len(seen) else seen.digests.take(pyarrow.array(chosen))
         suffixes = plain_suffixes(names) if self.plan.has_files else pyarrow.repeat(".txt", len(names))
 
-        def read(place: int) -> bytes:
-            row = chosen[place]
-            if seen.kept[row] >= 0:
-                return self.spill.read(int(seen.kept[row]), int(seen.lengths[row]))
+        def read(places: range) -> list[bytes]:
+            rows = chosen[places.start : places.stop]
+            kept, lengths = seen.kept[rows].tolist(), seen.lengths[rows].tolist()
+            return [
+                self.spill.read(start, length) if start >= 0 else again(place)
+                for place, start, length in zip(places, kept, lengths, strict=True)
+            ]
+
+        def again(place: int) -> bytes:
             if not self.plan.has_files:
-                return bytes(self.plan.rows.column("text")[int(seen.rows[row])].as_py())
+                return bytes(self.plan.rows.column("text")[int(seen.rows[chosen[place]])].as_py())
             data = self.source.read(names[place].as_py())
             if digest_bytes(data) != digests[place].as_py():
                 raise DataError(

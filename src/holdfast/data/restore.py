@@ -33,9 +33,9 @@ def restore_shard(name: str, store: Store, source: Mapping[str, tuple[str, Read]
     then = {member["digest"]: _earlier_suffix(member["names"]) for member in members}
     now = then | {digest: source[digest][0] for digest in digests if digest in source}
 
-    def read(place: int) -> bytes:
-        digest = digests[place]
-        return source[digest][1]() if digest in source else remains[digest]
+    def read(places: range) -> list[bytes]:
+        wanted = digests[places.start : places.stop]
+        return [source[digest][1]() if digest in source else remains[digest] for digest in wanted]
 
     lengths = np.array([member["length"] for member in members], np.int64)
     column = pyarrow.array(digests, pyarrow.string())

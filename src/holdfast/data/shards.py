@@ -37,13 +37,13 @@ class Members:
         digests: in hexadecimal.
         suffixes: of the members' names, with their dots, such as `.jpg`; may be empty.
         lengths: bytes, int64.
-        read: gives the bytes of one, by its place here. Called from several threads.
+        read: gives the bytes of some side by side, by their places here. Called from several threads.
     """
 
     digests: pyarrow.Array
     suffixes: pyarrow.Array
     lengths: np.ndarray
-    read: Callable[[int], bytes]
+    read: Callable[[range], Sequence[bytes]]
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ def _block(members: Members, places: range) -> bytes:
     names = pc.binary_join_element_wise(members.digests[part], members.suffixes[part], "").to_pylist()
     heads = headers(names, members.lengths[part])
     parts: list[bytes] = []
-    for head, place in zip(heads, places, strict=True):
-        data = members.read(place)
+    for head, data in zip(heads, members.read(places), strict=True):
         parts += (head, data, bytes(padding(len(data))))
     return b"".join(parts)
 
