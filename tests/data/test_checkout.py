@@ -220,14 +220,14 @@ root, out, deadly = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 count = 0
 def dying(name):
     real = getattr(os, name)
-    def call(*args):
+    def call(*args, **named):
         global count
         count += 1
         if count == deadly:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args)
+        return real(*args, **named)
     setattr(os, name, call)
-for name in ("fsync", "replace"):
+for name in ("fsync", "open", "write", "replace", "rename"):
     dying(name)
 with open_version(root, parse_ref("toys")) as version:
     print(checkout(version, out))
@@ -235,22 +235,42 @@ with open_version(root, parse_ref("toys")) as version:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-def test_a_kill_at_any_flush_or_file_leaves_nothing_to_clear_up(
-    store: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize(("before", "step"), [("nothing", 5), ("another version", 3)])
+def test_a_kill_at_any_step_leaves_whole_files_and_nothing_to_clear_up(
+    store: tuple[Path, Path], tmp_path: Path, before: str, step: int
 ) -> None:
     root, source = store
     out = tmp_path / "out"
+    old: dict[str, bytes] = {}
+    if before == "another version":
+        take(root, "toys@1", out)
+        old = files(out)
     kills = 0
     while True:
-        moment = 4 * kills + 1  # what is right already is not written again, so the next run comes further
-        command = [sys.executable, "-c", CHILD, str(root), str(out), str(moment)]
+        command = [sys.executable, "-c", CHILD, str(root), str(out), str(step * kills + 1)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode == 0:
             break
         assert done.returncode == -signal.SIGKILL, done.stderr
         kills += 1
-        assert files(out).items() <= files(source).items()  # each file is whole or not there
+        for name, data in files(out).items():
+            assert data in (files(source).get(name), old.get(name))
 
-    assert kills >= 3
+    assert kills >= 4
     assert files(out) == files(source)
     assert sorted(path.name for path in (out / OWN).iterdir() if path.name != ".lock") == ["checkout.parquet"]
+
+
+def test_names_of_any_depth_come_back_also_beside_others(tmp_path: Path) -> None:
+    source, root, out = write_images(tmp_path / "in", per_class=3), tmp_path / "root", tmp_path / "out"
+    (source / "disc/a/b").mkdir(parents=True)
+    (source / "disc/a/b/deep.png").write_bytes((source / "square/square (1).png").read_bytes() + b"\0")
+    add(source, root)
+    (out / "disc/mine").mkdir(parents=True)
+    (out / "disc/mine/x.txt").write_text("mine")
+
+    done = take(root, "toys", out)
+
+    assert files(out) == {**files(source), "disc/mine/x.txt": b"mine"}
+    assert (done.written, done.kept) == (len(files(source)), 0)
+    assert take(root, "toys", out).kept == done.written

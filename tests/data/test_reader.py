@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from holdfast.core.errors import DataError
 from holdfast.core.refs import Ref
 from holdfast.data import Version, ingest, open_version
-from holdfast.data.reader import read_ahead, spans_of
+from holdfast.data.reader import read_ahead, read_through, spans_of
 
 COUNT = 60
 
@@ -166,6 +166,42 @@ def test_a_damaged_sample_is_named_when_it_is_asked_for(store, tmp_path, damage,
                 take(index)
 
     assert str(version.names[index]) in error.value.message
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_reading_through_gives_each_sample_once_in_the_order_of_the_shard(version, is_remote) -> None:
+    chosen = np.random.default_rng(1).permutation(COUNT)[:40]
+    right = [version.read(int(index)) for index in chosen]
+    asked = Asked(version) if is_remote else None
+
+    found = [sample for part in read_through(version, chosen) for sample in part]
+
+    assert {place: bytes(data) for place, data in found} == dict(enumerate(right))
+    assert len(found) == 40
+    offsets = [version.places.span(int(chosen[place]))[1] for place, _ in found]
+    assert offsets == sorted(offsets)
+    assert asked is None or len(asked.spans) == 1
+    assert list(read_through(version, chosen[:0])) == []
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
+def test_reading_through_names_a_damaged_sample(store, tmp_path, damage) -> None:
+    home = shutil.copytree(store, tmp_path / "store")
+    with open_version(home, Ref("bytes")) as version:
+        [shard] = (home / "bytes" / "shards").iterdir()
+        _, offsets, _ = version.places.spans(np.arange(COUNT))
+        content = bytearray(shard.read_bytes())
+        content[int(offsets.max())] ^= 1
+        shard.chmod(0o644)
+        if damage == "gone":
+            shard.unlink()
+        else:
+            shard.write_bytes(content if damage == "changed" else content[: int(offsets.max())])
+
+        with pytest.raises(DataError, match="cannot be read from") as error:
+            list(read_through(version, np.arange(COUNT)))
+
+    assert damage == "gone" or str(version.names[offsets.argmax()]) in error.value.message
 
 
 @given(

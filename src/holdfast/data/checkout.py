@@ -1,10 +1,9 @@
 """Gives the samples of a version back as files, byte for byte, under the names that they had."""
 
 import os
+import shutil
 import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pyarrow
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from holdfast.core.ahead import ahead
 from holdfast.core.errors import DataError
 from holdfast.core.files import ASIDE, clear_aside, digest_file, put_in_place
 from holdfast.core.locks import locked
@@ -21,6 +19,7 @@ from holdfast.core.progress import progress
 from holdfast.data.listing import list_folder
 from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import some
+from holdfast.data.reader import read_through
 from holdfast.data.sheet import SHEET, are_files, write_sheet
 from holdfast.data.version import Version
 
@@ -29,8 +28,7 @@ OWN = ".holdfast"
 _RECORD = "checkout.parquet"
 _KINDS = {"name": "string", "digest": "string", "size": "int64", "changed": "int64"}
 _LEADS_OUT = r"^$|^/|(^|/)\.\.?(/|$)|//|/$|\x00" + (r"|[\\:]" if os.name == "nt" else "")
-_BATCH = 64
-_THREADS = 4
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,6 @@ class _Work:
                 f"{len(in_the_way):,} other files are in the way in {self.folder}: {some(in_the_way)}",
                 hint="give another folder, or overwrite them with --force",
             )
-        self._make_folders()
         self._write(np.flatnonzero(~right))
         removed, left = self._remove_others()
         self._put_sheet(sheet)
@@ -168,10 +165,38 @@ class _Work:
         path = self.folder / self.names[place].as_py()
         return path.is_file() and digest_file(path) == str(self.wanted.column("digest")[place])
 
-    def _make_folders(self) -> None:
+    def _write(self, places: np.ndarray) -> None:
+        """Write files, of each name one.
+
+        Where the first part of a name is not there yet, the whole of it is made aside, under the names that
+        it will have, and then moved: in an empty folder that is one rename for each entry at the top instead
+        of one for each file. Files are not flushed to disk one by one: the record comes last, and what a
+        crash of the machine lost has another size than the record says.
+        """
+        places = places[_index(self.names, self.names)[places] == places]
+        fresh, tops = self._not_there()
+        aside = self.own / f"{ASIDE}files"
+        self._make_folders(_parents(self.names.filter(pc.invert(fresh))))
+        is_fresh = np.asarray(fresh.to_numpy(zero_copy_only=False), bool)
+        try:
+            _make_all(aside, _parents(self.names.filter(fresh)))
+            with progress("writing", len(places), unit="files") as bar:
+                for part in read_through(self.version, self.rows[places]):
+                    chosen = places[[place for place, _ in part]]
+                    self._write_some(chosen, [data for _, data in part], is_fresh[chosen], str(aside))
+                    bar.advance(len(part))
+        finally:  # also when the disk is full: what is whole need not be written again
+            self._move(aside, tops)
+
+    def _not_there(self) -> tuple[pyarrow.Array, list[str]]:
+        """Which files lie under an entry of the folder that is still to be made, and these entries."""
+        tops = pc.replace_substring_regex(self.names, r"/.*$", "")
+        missing = [top for top in pc.unique(tops).to_pylist() if not os.path.lexists(self.folder / top)]
+        return pc.is_in(tops, pyarrow.array(missing, pyarrow.string())), missing
+
+    def _make_folders(self, folders: Sequence[str]) -> None:
         top = os.path.realpath(self.folder)
-        parents = pc.unique(pc.replace_substring_regex(self.names, r"(^|/)[^/]*$", "")).to_pylist()
-        for parent in parents:
+        for parent in folders:
             place = self.folder / parent
             if os.path.commonpath([top, os.path.realpath(place)]) != top:
                 raise DataError(
@@ -183,31 +208,31 @@ class _Work:
             except (FileExistsError, NotADirectoryError) as error:
                 raise DataError(f"{place} is a file, but must be a folder", hint="move it away") from error
 
-    def _write(self, places: np.ndarray) -> None:
-        batches = [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
-        with (
-            ThreadPoolExecutor(_THREADS) as pool,
-            progress("writing", len(places), unit="files") as bar,
-        ):
-            for batch in ahead(pool, self._write_some, batches, most=2 * _THREADS):
-                bar.advance(batch)
-
-    def _write_some(self, places: np.ndarray) -> int:
-        """Each file appears whole. It is not flushed to disk one by one: the record comes last, and what a
-        crash of the machine lost has another size than the record says."""
+    def _write_some(
+        self, places: np.ndarray, samples: Sequence[memoryview], is_fresh: np.ndarray, aside: str
+    ) -> None:
         names = self.names.take(pyarrow.array(places)).to_pylist()
-        aside = f"{self.own}/{ASIDE}{threading.get_ident()}"
-        for place, name in zip(places.tolist(), names, strict=True):
-            data = self.version.read(int(self.rows[place]))
-            target = f"{self.folder}/{name}"
+        changed = []
+        for name, data, fresh in zip(names, samples, is_fresh.tolist(), strict=True):
             try:
-                self.size[place], self.changed[place] = _put(data, aside, target)
+                path = f"{aside}/{name}" if fresh else f"{aside}.one"
+                changed.append(_create(path, data))
+                if not fresh:
+                    os.replace(path, f"{self.folder}/{name}")  # noqa: PTH105
             except OSError as error:
-                raise DataError(
-                    f"{target} cannot be written: {error.strerror}",
-                    hint="make room, or check who may write there; then run it again, and it goes on",
-                ) from error
-        return len(names)
+                raise _unwritten(f"{self.folder}/{name}", error) from error
+        self.size[places] = [len(data) for data in samples]
+        self.changed[places] = changed
+
+    def _move(self, aside: Path, tops: Sequence[str]) -> None:
+        for top in tops:
+            target = self.folder / top
+            try:
+                if os.path.lexists(aside / top):
+                    (aside / top).rename(target)
+            except OSError as error:
+                raise _unwritten(str(target), error) from error
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _remove_others(self) -> tuple[int, list[str]]:
         """Remove the files of another version that nobody has changed: how many, and those that stay."""
@@ -240,8 +265,8 @@ class _Work:
     def _remember(self) -> None:
         status = (self.folder / SHEET).stat()
         columns = {
-            "name": [*self.names.to_pylist(), SHEET],
-            "digest": [*self.wanted.column("digest").to_pylist(), digest_file(self.folder / SHEET)],
+            "name": _with(self.names, SHEET),
+            "digest": _with(self.wanted.column("digest").combine_chunks(), digest_file(self.folder / SHEET)),
             "size": np.append(self.size, status.st_size),
             "changed": np.append(self.changed, status.st_mtime_ns),
         }
@@ -250,18 +275,38 @@ class _Work:
         put_in_place(aside, self.own / _RECORD)
 
 
-def _put(data: bytes, aside: str, target: str) -> tuple[int, int]:
-    """Put bytes at a path in one step; their length, and the time of the file in nanoseconds."""
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+def _create(path: str, data: memoryview) -> int:
+    """Make a file; the time of its last change, in nanoseconds. What is not whole does not stay."""
+    handle = os.open(path, _NEW, 0o666)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(handle, left) :]
-        changed = os.fstat(handle).st_mtime_ns
+        while data:
+            data = data[os.write(handle, data) :]
+        return os.fstat(handle).st_mtime_ns
+    except BaseException:
+        Path(path).unlink()
+        raise
     finally:
         os.close(handle)
-    os.replace(aside, target)  # noqa: PTH105
-    return len(data), changed
+
+
+def _parents(names: pyarrow.Array) -> list[str]:
+    """The folders that names lie in."""
+    return list(pc.unique(pc.replace_substring_regex(names, r"(^|/)[^/]*$", "")).to_pylist())
+
+
+def _make_all(top: Path, folders: Sequence[str]) -> None:
+    for folder in folders:
+        try:
+            (top / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritten(str(top / folder), error) from error
+
+
+def _unwritten(path: str, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written: {error.strerror}",
+        hint="make room, or check who may write there; then run it again, and it goes on",
+    )
 
 
 def _read_record(path: Path) -> pyarrow.Table:
@@ -278,6 +323,10 @@ def _read_record(path: Path) -> pyarrow.Table:
 def _index(values: pyarrow.Array, known: pyarrow.Array) -> np.ndarray:
     """The place of each value among those known, or -1."""
     return np.asarray(pc.fill_null(pc.index_in(values, known), -1).to_numpy())
+
+
+def _with(column: pyarrow.Array, word: str) -> pyarrow.Array:
+    return pyarrow.concat_arrays([column, pyarrow.array([word], column.type)])
 
 
 def _drop_empty(top: Path, folder: str) -> None:

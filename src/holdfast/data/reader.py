@@ -1,12 +1,15 @@
 """Reads samples ahead of their use, in large spans of the shards, in the order in which they lie there."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
+import pyarrow
 
+from holdfast.core.ahead import ahead
 from holdfast.data.lazy import LazyShards
 from holdfast.data.places import Places, Shards
 from holdfast.data.version import Version
@@ -79,6 +82,38 @@ def _takes(
         yield from [window.take] * count
 
 
+def read_through(version: Version, indices: np.ndarray) -> Iterator[list[tuple[int, memoryview]]]:
+    """All of some samples once, checked as `Version.read` does, in the order in which they lie in the shards.
+
+    They come a span of the shards at a time, each with its place in `indices`; the next spans are read and
+    checked meanwhile, in threads.
+
+    Raises:
+        DataError: if one cannot be read, or is not what was stored.
+    """
+    shards = version.places.shards
+    threads, gap = (1, _GAP_BYTES) if isinstance(shards, Shards) else (shards.at_once, shards.request_bytes)
+    lie, spans, (span, starts, lengths) = _spans(version.places, indices, gap)
+    digests = version.table.column("digest").take(pyarrow.array(indices[lie]))
+    firsts = np.searchsorted(span, np.arange(len(spans) + 1)).tolist()
+
+    def read(number: int) -> list[tuple[int, memoryview]]:
+        """A span that cannot be read is no error yet: `Version.read` tries again, and knows what to say."""
+        data = memoryview(_read(shards, spans[number : number + 1].tolist())[0])
+        part = slice(firsts[number], firsts[number + 1])
+        columns = (column[part].tolist() for column in (lie, starts, lengths))
+        found = []
+        for place, start, length, digest in zip(*columns, digests[part].to_pylist(), strict=True):
+            sample = data[start : start + length]
+            if hashlib.sha256(sample).hexdigest() != digest:
+                sample = memoryview(version.read(int(indices[place])))
+            found.append((place, sample))
+        return found
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="reader") as pool:
+        yield from ahead(pool, read, range(len(spans)), most=threads)
+
+
 class _Hints:
     """Samples on a disk of our own that the system was asked to read; copies of ours would cost, not save."""
 
@@ -104,7 +139,7 @@ class _Window:
         self._version, shards = version, version.places.shards
         assert not isinstance(shards, Shards)
         cost = shards.request_bytes
-        indices, spans, inside = _spans(version.places, indices, cost)
+        lie, spans, inside = _spans(version.places, indices, cost)
         # A task reads several spans where they are short, so that there are not too many of them
         first = np.flatnonzero(np.diff(np.cumsum(spans[:, 2] + cost) // _TASK_BYTES, prepend=-1))
         task = np.searchsorted(first, np.arange(len(spans)), side="right") - 1
@@ -113,7 +148,7 @@ class _Window:
         span, start, length = inside
         columns = (task[span], span - first[task[span]], start, length)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        self._places = dict(zip(indices.tolist(), rows, strict=True))
+        self._places = dict(zip(indices[lie].tolist(), rows, strict=True))
 
     def take(self, index: int) -> bytes:
         task, span, start, length = self._places[index]
@@ -125,11 +160,11 @@ class _Window:
 def _spans(
     places: Places, indices: np.ndarray, gap: int
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Indices as they lie, the spans that hold them, and for each its span, where in it, and how long."""
+    """The order in which indices lie, the spans that hold them; for each its span, where in it, how long."""
     shards, offsets, lengths = places.spans(indices)
     lie = np.lexsort((offsets, shards))
     spans, span = spans_of(shards[lie], offsets[lie], lengths[lie], gap=gap)
-    return indices[lie], spans, (span, offsets[lie] - spans[span, 1], lengths[lie])
+    return lie, spans, (span, offsets[lie] - spans[span, 1], lengths[lie])
 
 
 def spans_of(
@@ -162,7 +197,7 @@ def _expect(shards: Shards, spans: Sequence[tuple[int, int, int]]) -> None:
         shards.expect(*span)
 
 
-def _read(shards: LazyShards, spans: Sequence[tuple[int, int, int]]) -> list[bytes]:
+def _read(shards: Shards | LazyShards, spans: Sequence[tuple[int, int, int]]) -> list[bytes]:
     found = []
     for span in spans:
         try:
