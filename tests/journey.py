@@ -14,12 +14,12 @@ import pytest
 from holdfast.cli import main
 from holdfast.core.workspace import Workspace
 
-QUICK = ("train.batch=16", "train.checkpoint_s=0", "evaluate.bootstrap=50", "device.threads=1")
+QUICK = ("train.batch=16", "evaluate.bootstrap=50", "device.threads=1")
 SETTINGS: dict[str, tuple[str, ...]] = {
-    "shapes": ("prepare.size=32", "model.width=16", "train.epochs=6"),
+    "shapes": ("prepare.size=32", "model.width=16", "model.depth=1", "train.epochs=6"),
     "sounds": ("prepare.window_s=0.5", "prepare.hop_s=0.25", "model.width=16", "train.epochs=12"),
     "words": ("prepare.vocab=300", "prepare.max_tokens=64", "model.width=16", "train.epochs=6"),
-    "colours": ("prepare.size=32", "model.width=16", "train.epochs=8"),
+    "colours": ("prepare.size=16", "model.width=16", "model.depth=1", "train.epochs=8"),
 }
 
 

@@ -63,7 +63,7 @@ while True:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_two_writers_and_three_readers_and_kills_leave_a_whole_store(tmp_path: Path, seconds: int) -> None:
     root, rng = tmp_path / "root", random.Random(seconds)
     ingest(write_texts(tmp_path / "first.csv", per_class=20), root, "toys", probe=lambda modality, data: {})

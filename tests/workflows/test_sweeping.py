@@ -25,7 +25,10 @@ from holdfast.workflows.planning import Options
 from holdfast.workflows.sweeping import sweep
 from holdfast.workflows.training import config_for
 
-QUICK = ["prepare.size=8", "train.epochs=2", "train.batch=16", "device.threads=1", "evaluate.bootstrap=20"]
+QUICK = [
+    *("prepare.size=8", "train.epochs=2", "train.batch=16", "device.threads=1"),
+    *("evaluate.bootstrap=20", "evaluate.baselines=false"),
+]
 RATES = "optim.lr=interval(1e-4,1e-2)"
 
 

@@ -29,7 +29,8 @@ def home(road: Road, tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_training_goes_on_to_the_very_same_weights(road: Road, home: Path) -> None:
-    command = [sys.executable, "-m", "holdfast", "train", "shapes", *overrides("shapes"), "--home", str(home)]
+    settings = [*overrides("shapes"), "train.checkpoint_s=0"]
+    command = [sys.executable, "-m", "holdfast", "train", "shapes", *settings, "--home", str(home)]
 
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while not list(home.glob("runs/*/checkpoints/last.json")) and process.poll() is None:
@@ -44,6 +45,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(road: Road, home: Pa
     assert run["resumes"] == 1
 
 
+@pytest.mark.slow
 def test_two_trainings_at_once_lose_nothing(home: Path) -> None:
     settings = [*overrides("words"), "train.epochs=1", "evaluate.baselines=false"]
     command = [sys.executable, "-m", "holdfast", "train", "words", *settings, "--json", "--home", str(home)]
@@ -73,9 +75,9 @@ def test_an_unknown_dataset_is_told_with_what_there_is(road: Road) -> None:
 
 
 def test_the_stored_configuration_can_be_run_again(road: Road, home: Path) -> None:
-    stored = road.workspace.runs / road.results["shapes"]["run"] / "config.yaml"
+    stored = road.workspace.runs / road.results["words"]["run"] / "config.yaml"
 
-    train_run("shapes", Workspace(home), config_file=stored)
+    train_run("words", Workspace(home), config_file=stored)
 
-    first = road.workspace.models / "shapes/versions/1/bundle/model.onnx"
+    first = road.workspace.models / "words/versions/1/bundle/model.onnx"
     assert weights(home) == {digest_file(first)}
