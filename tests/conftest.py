@@ -19,11 +19,16 @@ settings.load_profile("busy")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process does all tests on the road, which is long to make, and first; the rest go file by file."""
+    """Several processes share the tests file by file, those on the road together, which is long to make.
+
+    Those come first, and then the last files: the longest are among them, and it is the short ones that
+    should be left when a process has nothing more to do.
+    """
     group = {item: "road" if "road" in getattr(item, "fixturenames", ()) else _file(item) for item in items}
+    place = {name: place for place, name in enumerate(group.values())} | {"road": len(items)}
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group[item]))
-    items.sort(key=lambda item: group[item] != "road")
+    items.sort(key=lambda item: -place[group[item]])
 
 
 def _file(item: pytest.Item) -> str:
