@@ -26,7 +26,7 @@ from holdfast.data.look import Probe, Seen, look, refuse_empty
 from holdfast.data.notes import sample_notes
 from holdfast.data.parquets import read_parquet
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, SourceOptions, some, storable, telling
-from holdfast.data.records import Store, quarantine_table, samples_table, written_places
+from holdfast.data.records import Store, count_groups, quarantine_table, samples_table, written_places
 from holdfast.data.restore import restore_shard
 from holdfast.data.scans import Scan
 from holdfast.data.shards import Members, plain_suffixes, write_shards
@@ -35,6 +35,7 @@ from holdfast.data.source import Source
 from holdfast.data.spill import Spill
 from holdfast.data.splits import Columns, Shares, assign_splits
 from holdfast.data.times import read_times
+from holdfast.data.units import index_of
 from holdfast.data.version import label_counts
 
 _Read = Callable[[range], list[bytes]]
@@ -101,8 +102,8 @@ def _still_there(known: Seen | None, store: Store) -> Seen | None:
     if known is None:
         return None
     places = store.places(without=store.damaged(known.digests, verify=False))
-    there = pc.is_in(known.digests, places.column("digest").combine_chunks())
-    return known.at(np.flatnonzero(np.asarray(there)))
+    there = index_of(known.digests, places.column("digest")) >= 0
+    return known if there.all() else known.at(np.flatnonzero(there))
 
 
 class _Writer:
@@ -126,6 +127,7 @@ class _Writer:
         table = samples_table(self.plan, seen, splits, groups, self._store(seen, lost))
         refused = quarantine_table(quarantined)
         notes = [*self.plan.notes, *sample_notes(table, quarantined, earlier), *said]
+        del earlier, columns, groups, labels, named, rows  # of a million samples hundreds of megabytes
         info = self._info(title, notes, table, refused)
         same = self._same_version(info, table, refused)
         if same is None:
@@ -172,9 +174,13 @@ class _Writer:
     def _store(self, seen: Seen, damaged: Collection[str]) -> pyarrow.Table:
         """Where the bytes of each digest lie, after writing those that were nowhere yet."""
         known = self.store.places(without=damaged)
+        self.store.forget()
         first = _first_rows(seen, self.plan)
-        is_known = pc.is_in(seen.digests.take(pyarrow.array(first)), known.column("digest").combine_chunks())
-        digests, suffixes, read, lengths = self._payloads(seen, first[~np.asarray(is_known)])
+        digests = seen.digests if len(first) == len(seen) else seen.digests.take(pyarrow.array(first))
+        fresh = first[index_of(digests, known.column("digest")) < 0]
+        digests, suffixes, read, lengths = self._payloads(seen, fresh)
+        if not len(digests):
+            return known
         with progress("storing", len(digests), unit="samples") as bar:
 
             def counted(places: range) -> list[bytes]:
@@ -228,7 +234,7 @@ class _Writer:
             quarantined=len(refused),
             splits={split: counts.get(split, 0) for split in SPLITS},
             twins=pc.sum(table.column("twin")).as_py() or 0,
-            groups=pc.count_distinct(table.column("group")).as_py(),
+            groups=count_groups(table),
             source=title,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=tuple(notes),
@@ -247,7 +253,7 @@ class _Writer:
                 getattr(other, part) == getattr(info, part)
                 for part in ("fingerprint", "labels", "task", "modality")
             )
-            if same and self.store.whole_table(number).equals(table):
+            if same and self.store.has(number, table):
                 folder = version_folder(self.store.root, self.store.name, number)
                 if read_parquet(folder / QUARANTINE).equals(refused):
                     return other

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from holdfast.data.plan import Quarantined, some
 from holdfast.data.splits import Earlier
+from holdfast.data.units import index_of
 
 
 def sample_notes(table: pyarrow.Table, quarantined: Sequence[Quarantined], earlier: Earlier) -> list[str]:
@@ -51,8 +52,13 @@ def _moved(table: pyarrow.Table, earlier: Earlier) -> int:
     """How many digests are in none of the splits that they were in."""
     if not len(earlier.digests):
         return 0
-    places = pc.index_in(table.column("digest"), earlier.digests.column("digest").combine_chunks())
-    before = earlier.digests.column("split").take(places.combine_chunks())
-    stayed = pc.equal(before, table.column("split")).fill_null(True)
     digests = table.column("digest")
-    return len(pc.unique(digests)) - len(pc.unique(digests.filter(stayed)))
+    at = index_of(digests, earlier.digests.column("digest"))
+    before = earlier.digests.column("split").take(pyarrow.array(at, mask=at < 0))
+    stayed = pc.equal(before, table.column("split")).fill_null(True)
+    left = digests.filter(pc.invert(stayed))
+    if not len(left):
+        return 0
+    copies = digests.filter(stayed)
+    copies = copies.filter(pc.is_in(copies, left.combine_chunks()))
+    return len(pc.unique(left.filter(pc.invert(pc.is_in(left, copies.combine_chunks())))))

@@ -20,7 +20,7 @@ from holdfast.data.plan import META, SPLITS, Plan, Quarantined, storable
 from holdfast.data.shards import END_BYTES, Places, is_whole, padding, read_places
 from holdfast.data.splits import Earlier, find_twins
 from holdfast.data.tags import removed_versions
-from holdfast.data.units import codes, ranks, texts
+from holdfast.data.units import index_of, ranks, texts
 from holdfast.data.version import COLUMNS
 
 _PLACE = ("digest", "shard", "offset", "length")
@@ -39,6 +39,9 @@ class Store:
         self.shards = root / name / "shards"
         self.versions = versions_of(root, name)
         self._tables = [self._read(number) for number in self.versions]
+        self._named = {
+            name for table in self._tables for name in pc.unique(table.column("shard")).to_pylist()
+        }
         self.elsewhere = self._elsewhere()
 
     def next_number(self) -> int:
@@ -53,8 +56,8 @@ class Store:
         """Shards that hold one of these digests and are missing or cut short or, if verified, differ."""
         found: dict[str, int] = {}
         for table in self._tables:
-            held = table.filter(pc.is_in(table.column("digest"), wanted))
-            wanted_here = set(pc.unique(held.column("shard")).to_pylist())
+            held = index_of(table.column("digest"), wanted) >= 0
+            wanted_here = set(pc.unique(table.column("shard").filter(pyarrow.array(held))).to_pylist())
             codes, names = encoded(table.column("shard"))
             ends = np.zeros(len(names), np.int64)
             np.maximum.at(ends, codes, table["offset"].to_numpy() + table["length"].to_numpy())
@@ -92,9 +95,8 @@ class Store:
             without: shards that do not count.
         """
         tables = [table.select(_PLACE) for table in self._tables]
-        named = self._named()
         for path in sorted(self.shards.glob("*.tar")):
-            if path.stem not in named and digest_file(path) == path.stem:
+            if path.stem not in self._named and digest_file(path) == path.stem:
                 tables.append(read_places(path))
         if not tables:
             return read_places(None)
@@ -104,9 +106,21 @@ class Store:
             known = known.filter(pc.invert(pc.is_in(shards, pyarrow.array(sorted(without)))))
         return _first_of_each(known, "digest")
 
+    def forget(self) -> None:
+        """Give up what versions say of their samples: of a million they are hundreds of megabytes."""
+        self._tables = []
+
+    def has(self, number: int, table: pyarrow.Table) -> bool:
+        """Whether a version's samples are these, in all columns."""
+        path = version_folder(self.root, self.name, number) / SAMPLES
+        with parquet.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(table.schema):
+                return False
+        return all(read_parquet(path, [name]).equals(table.select([name])) for name in table.column_names)
+
     def drop_unused(self, used: Iterable[str]) -> None:
         """Remove the shards of killed runs, which no version speaks of."""
-        named = self._named() | set(used)
+        named = self._named | set(used)
         for path in self.shards.glob("*.tar"):
             if path.stem not in named:
                 path.unlink(missing_ok=True)
@@ -124,10 +138,6 @@ class Store:
                 entry["names"].append(row["name"])
         return sorted(found.values(), key=lambda row: row["offset"])
 
-    def whole_table(self, number: int) -> pyarrow.Table:
-        """All columns of a version."""
-        return read_parquet(version_folder(self.root, self.name, number) / SAMPLES)
-
     def _elsewhere(self) -> dict[str, Path]:
         """Shards that are not here but at the remote of the latest lazy version; the file that says so."""
         files = [version_folder(self.root, self.name, number) / LAZY for number in self.versions]
@@ -140,9 +150,6 @@ class Store:
             for name in pc.unique(table.column("shard")).to_pylist()
             if not (self.shards / f"{name}.tar").exists()
         }
-
-    def _named(self) -> set[str]:
-        return {name for table in self._tables for name in pc.unique(table.column("shard")).to_pylist()}
 
 
 def earlier_splits(tables: Iterable[pyarrow.Table]) -> Earlier:
@@ -165,7 +172,7 @@ def samples_table(
     """
     kept = [name for name in plan.rows.column_names if name in ("name", "labels") or name.startswith(META)]
     rows = plan.rows.select(kept).take(pyarrow.array(seen.rows))
-    at = pc.index_in(seen.digests, places.column("digest").combine_chunks())
+    at = pyarrow.array(index_of(seen.digests, places.column("digest")))
     columns = {
         "digest": seen.digests,
         "name": rows.column("name"),
@@ -174,12 +181,22 @@ def samples_table(
         "split": pyarrow.array(SPLITS, pyarrow.string()).take(pyarrow.array(splits)),
         "twin": pyarrow.array(find_twins(seen.digests, splits)),
     }
-    at = at.combine_chunks() if isinstance(at, pyarrow.ChunkedArray) else at
     found = _plain(places.select(["shard", "offset", "length"]).take(at))
     columns |= {name: found.column(name) for name in found.column_names}
     columns |= {name: values for name, values in seen.facts.items() if name not in COLUMNS}
     columns |= {name: rows.column(name) for name in rows.column_names if name.startswith(META)}
     return pyarrow.table(columns).combine_chunks()
+
+
+def count_groups(table: pyarrow.Table) -> int:
+    """How many groups there are. Rows are sorted by digest, and who has no group goes by it."""
+    digests, groups = (table.column(name).combine_chunks() for name in ("digest", "group"))
+    alone = pc.equal(digests, groups)
+    named = pc.unique(groups.filter(pc.invert(alone)))
+    single = digests.filter(alone) if len(named) else digests
+    repeated = pc.sum(pc.equal(single[1:], single[:-1])).as_py() or 0
+    shared = pc.sum(pc.is_in(named, single)).as_py() or 0 if len(named) else 0
+    return len(single) - repeated + len(named) - shared
 
 
 def quarantine_table(quarantined: Sequence[Quarantined]) -> pyarrow.Table:
@@ -214,7 +231,7 @@ def _latest(newest_first: Sequence[pyarrow.Table], key: str) -> pyarrow.Table:
 
 
 def _first_of_each(table: pyarrow.Table, key: str) -> pyarrow.Table:
-    _, first = np.unique(codes(texts(table.column(key))), return_index=True)
+    _, first = np.unique(ranks(texts(table.column(key))), return_index=True)
     return table if len(first) == len(table) else table.take(pyarrow.array(np.sort(first)))
 
 

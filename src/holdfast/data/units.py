@@ -53,12 +53,26 @@ def codes(values: pyarrow.ChunkedArray) -> Ints:
     return _joined([chunk.indices.to_numpy() for chunk in encoded.chunks], np.int32)
 
 
+def index_of(values: Any, keys: Any) -> npt.NDArray[np.int64]:
+    """Which of the keys each value equals, as an index, or -1. No key comes twice.
+
+    >>> index_of(texts(["b", "c"]), texts(["a", "b"])).tolist()
+    [1, -1]
+    """
+    values, keys = texts(values), texts(keys)
+    if len(keys) == 0:
+        return np.full(len(values), -1, np.int64)
+    if len(keys) == len(values) and values.equals(keys):  # as where nothing has changed: no table of hashes
+        return np.arange(len(keys))
+    at = pc.index_in(values, value_set=keys)
+    return _joined([chunk.to_numpy(zero_copy_only=False) for chunk in at.fill_null(-1).chunks], np.int64)
+
+
 def looked_up(values: pyarrow.ChunkedArray, keys: pyarrow.ChunkedArray, places: Places) -> Places:
-    """The place of the key that each value equals, or -1. Of a key that comes twice the first counts."""
+    """The place of the key that each value equals, or -1. No key comes twice."""
     if len(keys) == 0:
         return np.full(len(values), -1, np.int8)
-    at = pc.index_in(values, value_set=keys)
-    found = _joined([chunk.to_numpy(zero_copy_only=False) for chunk in at.fill_null(-1).chunks], np.int32)
+    found = index_of(values, keys)
     return np.where(found >= 0, places[found], np.int8(-1)).astype(np.int8, copy=False)
 
 
