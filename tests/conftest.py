@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,22 +19,36 @@ settings.register_profile("busy", deadline=None)  # the first example may be the
 settings.load_profile("busy")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes share the tests file by file, those on the road together, which is long to make."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes share the tests file by file, those on the road together, which is long to make.
+    """Begin with the road, and go on with the last files: the longest are among them.
 
-    Those come first, and then the last files: the longest are among them, and it is the short ones that
-    should be left when a process has nothing more to do.
+    It is the short ones that should be left when a process has nothing more to do.
     """
-    group = {item: "road" if "road" in getattr(item, "fixturenames", ()) else _file(item) for item in items}
-    place = {name: place for place, name in enumerate(group.values())} | {"road": len(items)}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group[item]))
-    items.sort(key=lambda item: -place[group[item]])
+    place = {_group(item.nodeid): place for place, item in enumerate(items)} | {"road": len(items)}
+    items.sort(key=lambda item: -place[_group(item.nodeid)])
 
 
-def _file(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return "road" if _is_on_the_road(file) else file
+
+
+@cache
+def _is_on_the_road(file: str) -> bool:
+    return "road: Road" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
