@@ -6,6 +6,8 @@ import json
 import pyarrow
 import pyarrow.compute as pc
 
+from holdfast.data.parquets import whole
+
 _SLICE = 100_000
 _PLAIN = r"^[ !#-\[\]-~]*$"
 """Text that JSON writes as it is."""
@@ -40,15 +42,13 @@ def fingerprint(samples: pyarrow.Table) -> str:
 
 
 def _lines(samples: pyarrow.Table) -> pyarrow.Array:
-    labels = samples.column("labels").combine_chunks()
+    labels = whole(samples.column("labels"))
     keys = {"row": pc.list_parent_indices(labels), "word": labels.flatten()}
     order = pc.sort_indices(pyarrow.table(keys), sort_keys=[("row", "ascending"), ("word", "ascending")])
     offsets = pc.subtract(labels.offsets, labels.offsets[0])
     words = pyarrow.ListArray.from_arrays(offsets, _quoted(keys["word"].take(order)))
     lists = pc.binary_join(words, ", ")
-    digest, group, split = (
-        _quoted(samples.column(name).combine_chunks()) for name in ("digest", "group", "split")
-    )
+    digest, group, split = (_quoted(whole(samples.column(name))) for name in ("digest", "group", "split"))
     middle = pc.binary_join_element_wise(digest, ", [", lists, "], ", group, ", ", split, "")
     return pc.binary_join_element_wise("[", middle, "]", "")
 

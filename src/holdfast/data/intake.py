@@ -24,7 +24,7 @@ from holdfast.data.layout import plan_source, refuse_one_label
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Probe, Seen, look, refuse_empty
 from holdfast.data.notes import sample_notes
-from holdfast.data.parquets import read_parquet
+from holdfast.data.parquets import read_parquet, whole
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, SourceOptions, some, storable, telling
 from holdfast.data.records import Store, count_groups, quarantine_table, samples_table, written_places
 from holdfast.data.restore import restore_shard
@@ -116,7 +116,7 @@ class _Writer:
         self, seen: Seen, quarantined: list[Quarantined], options: SourceOptions, title: str
     ) -> VersionInfo:
         rows = self.plan.rows.select(["labels", "group", "split"]).take(pyarrow.array(seen.rows))
-        labels, named, given = (rows.column(name).combine_chunks() for name in rows.column_names)
+        labels, named, given = (whole(rows.column(name)) for name in rows.column_names)
         groups = pc.if_else(pc.equal(named, ""), seen.digests, named)  # where none is known, copies are one
         columns = Columns(seen.digests, labels, groups, given, self._times(seen, options.time))
         shares = Shares(options.test_share, options.valid_share, options.seed)
@@ -195,7 +195,7 @@ class _Writer:
         self, seen: Seen, chosen: np.ndarray
     ) -> tuple[pyarrow.Array, pyarrow.Array, _Read, np.ndarray]:
         """Digests, suffixes, how to read each, and lengths, of these rows."""
-        names = self.plan.rows.column("name").take(pyarrow.array(seen.rows[chosen])).combine_chunks()
+        names = whole(self.plan.rows.column("name").take(pyarrow.array(seen.rows[chosen])))
         digests = seen.digests if len(chosen) == len(seen) else seen.digests.take(pyarrow.array(chosen))
         suffixes = plain_suffixes(names) if self.plan.has_files else pyarrow.repeat(".txt", len(names))
 
@@ -269,7 +269,7 @@ def _first_rows(seen: Seen, plan: Plan) -> np.ndarray:
     )
     if not same.any():
         return np.arange(len(seen))
-    names = plan.rows.column("name").take(pyarrow.array(seen.rows)).combine_chunks()
+    names = whole(plan.rows.column("name").take(pyarrow.array(seen.rows)))
     keys = {"digest": seen.digests, "suffix": plain_suffixes(names), "name": names}
     order = pc.sort_indices(pyarrow.table(keys), sort_keys=[(key, "ascending") for key in keys]).to_numpy()
     return np.asarray(

@@ -14,6 +14,7 @@ from holdfast.core.cores import cores
 from holdfast.core.errors import DataError, InputError
 from holdfast.core.media import Modality
 from holdfast.core.progress import progress
+from holdfast.data.parquets import whole
 from holdfast.data.plan import Plan, Quarantined
 from holdfast.data.source import Source
 from holdfast.data.spill import Spill
@@ -183,7 +184,7 @@ def _widest(kinds: set[pyarrow.DataType]) -> pyarrow.DataType:
 
 def _order(seen: Seen, plan: Plan) -> np.ndarray:
     rows = pyarrow.array(seen.rows)
-    labels = pc.binary_join(plan.rows.column("labels").take(rows).combine_chunks(), "\0")
+    labels = pc.binary_join(whole(plan.rows.column("labels").take(rows)), "\0")
     keys = {"digest": seen.digests, "name": plan.rows.column("name").take(rows), "labels": labels}
     order = pc.sort_indices(pyarrow.table(keys), sort_keys=[(key, "ascending") for key in keys])
     return np.asarray(order.to_numpy())

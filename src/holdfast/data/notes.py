@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
+from holdfast.data.parquets import whole
 from holdfast.data.plan import Quarantined, some
 from holdfast.data.splits import Earlier
 from holdfast.data.units import index_of
@@ -38,7 +39,7 @@ def sample_notes(table: pyarrow.Table, quarantined: Sequence[Quarantined], earli
 
 def _torn(table: pyarrow.Table) -> list[str]:
     """Names of exact copies that stand under different labels."""
-    digests = table.column("digest").combine_chunks()
+    digests = whole(table.column("digest"))
     same = np.asarray(pc.equal(digests[1:], digests[:-1]), bool)
     copies = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
     rows = table.select(["digest", "name", "labels"]).take(pyarrow.array(copies)).to_pylist()

@@ -32,3 +32,12 @@ def read_parquet(
         if missing:
             raise pyarrow.ArrowInvalid(f"it has no column {missing[0]!r}")
         return opened.read(columns=list(columns)).select(list(columns))
+
+
+def whole(column: pyarrow.ChunkedArray) -> pyarrow.Array:
+    """A column as one array; `combine_chunks` would copy also what is in one piece already.
+
+    >>> whole(pyarrow.chunked_array([["a"], ["b"]])).to_pylist()
+    ['a', 'b']
+    """
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -15,7 +15,7 @@ from holdfast.data.codes import encoded
 from holdfast.data.info import SAMPLES, version_folder, versions_of, without_command
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Seen
-from holdfast.data.parquets import read_parquet
+from holdfast.data.parquets import read_parquet, whole
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, storable
 from holdfast.data.shards import END_BYTES, Places, is_whole, padding, read_places
 from holdfast.data.splits import Earlier, find_twins
@@ -190,7 +190,7 @@ def samples_table(
 
 def count_groups(table: pyarrow.Table) -> int:
     """How many groups there are. Rows are sorted by digest, and who has no group goes by it."""
-    digests, groups = (table.column(name).combine_chunks() for name in ("digest", "group"))
+    digests, groups = (whole(table.column(name)) for name in ("digest", "group"))
     alone = pc.equal(digests, groups)
     named = pc.unique(groups.filter(pc.invert(alone)))
     single = digests.filter(alone) if len(named) else digests
@@ -218,10 +218,10 @@ def written_places(digests: pyarrow.Array, lengths: np.ndarray, written: Places)
 def _latest(newest_first: Sequence[pyarrow.Table], key: str) -> pyarrow.Table:
     """The split of each key: the first table that has it counts, and within it the last row."""
     known = pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in (key, "split")})
-    for whole in newest_first:
-        table = _plain(whole.select([key, "split"]))
+    for rows in newest_first:
+        table = _plain(rows.select([key, "split"]))
         if len(known):
-            table = table.filter(pc.invert(pc.is_in(table.column(key), known.column(key).combine_chunks())))
+            table = table.filter(pc.invert(pc.is_in(table.column(key), whole(known.column(key)))))
         at = ranks(texts(table.column(key)))
         last = np.zeros(int(at.max(initial=-1)) + 1, np.int64)
         last[at] = np.arange(len(at))

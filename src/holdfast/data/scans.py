@@ -14,7 +14,7 @@ from pyarrow import parquet
 from holdfast import __version__
 from holdfast.core.files import ASIDE
 from holdfast.data.look import Seen
-from holdfast.data.parquets import read_parquet
+from holdfast.data.parquets import read_parquet, whole
 from holdfast.data.plan import Plan
 
 _FRESH_NS = 2 * 10**9
@@ -40,14 +40,14 @@ class Scan:
         """What is known of those rows of a plan whose files have the size, time and inode that they had."""
         if not plan.has_files or (record := self._read(plan)) is None:
             return None
-        places = pc.index_in(plan.rows.column("name"), record.column("name").combine_chunks())
+        places = pc.index_in(plan.rows.column("name"), whole(record.column("name")))
         there = ~np.asarray(places.is_null())
         at = places.fill_null(0).to_numpy()
         for stamp in _STAMPS:
             there &= plan.rows.column(stamp).to_numpy() == record.column(stamp).to_numpy()[at]
         rows = np.flatnonzero(there)
         known = record.take(pyarrow.array(at[rows]))
-        columns = {name: known.column(name).combine_chunks() for name in known.column_names}
+        columns = {name: whole(known.column(name)) for name in known.column_names}
         facts = {name: column for name, column in columns.items() if name not in _OWN}
         kept = np.full(len(rows), -1, np.int64)
         return Seen(rows, columns["digest"], columns["size"].to_numpy(), kept, facts)

@@ -23,7 +23,7 @@ from holdfast.data.info import (
     version_folder,
     without_command,
 )
-from holdfast.data.parquets import read_parquet
+from holdfast.data.parquets import read_parquet, whole
 from holdfast.data.places import Places
 from holdfast.data.plan import META, SPLITS, Quarantined
 from holdfast.data.shards import is_whole
@@ -224,9 +224,9 @@ def label_counts(table: pyarrow.Table, labels: Sequence[str]) -> dict[str, list[
     >>> label_counts(rows, ["a", "b"])
     {'train': [2, 1], 'valid': [0, 0], 'test': [0, 1]}
     """
-    lists = table.column("labels").combine_chunks()
+    lists = whole(table.column("labels"))
     places = pc.index_in(lists.flatten(), pyarrow.array(labels, pyarrow.string())).to_numpy()
-    codes = pc.index_in(table.column("split").combine_chunks(), pyarrow.array(SPLITS)).to_numpy()
+    codes = pc.index_in(whole(table.column("split")), pyarrow.array(SPLITS)).to_numpy()
     split_of = codes[pc.list_parent_indices(lists).to_numpy()]
     return {
         split: np.bincount(places[split_of == code], minlength=len(labels)).tolist()
@@ -236,13 +236,13 @@ def label_counts(table: pyarrow.Table, labels: Sequence[str]) -> dict[str, list[
 
 def _strings(table: pyarrow.Table, column: str) -> np.ndarray:
     """Objects rather than text of one width, which takes four bytes for each character of the longest."""
-    codes = table.column(column).combine_chunks().dictionary_encode()
+    codes = whole(table.column(column)).dictionary_encode()
     words = np.array(codes.dictionary.to_pylist(), dtype=object)
     return np.asarray(words[codes.indices.to_numpy()])
 
 
 def _targets(table: pyarrow.Table, info: VersionInfo) -> np.ndarray:
-    lists = table.column("labels").combine_chunks()
+    lists = whole(table.column("labels"))
     known = pyarrow.array(info.labels, pyarrow.string())
     places = pc.index_in(lists.flatten(), known).to_numpy()
     if info.task == "single":
