@@ -27,7 +27,7 @@ def main(source: Path, folder: Path, race: Race, *, repeats: int = 1) -> dict[st
     repository = dvc.Repository(folder / "dvc", {})
     run(["cp", "-a", source, repository.data])
     repository.dvc("add", "-q", "data")
-    with _s3(folder) as address:
+    with s3(folder) as address:
         for turn in range(repeats):
             for work, there in ((_FOLDER, str(folder / "far")), (_S3, "s3://bucket")):
                 theirs = f"{there}/dvc{turn}"
@@ -45,7 +45,7 @@ def main(source: Path, folder: Path, race: Race, *, repeats: int = 1) -> dict[st
 
 
 @contextmanager
-def _s3(folder: Path) -> Iterator[str]:
+def s3(folder: Path) -> Iterator[str]:
     """The address of a server that answers like S3, with a bucket called `bucket`."""
     from moto.server import ThreadedMotoServer
 

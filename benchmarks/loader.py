@@ -5,16 +5,17 @@
 Every side decodes all samples with the same function, in an order drawn anew for each epoch, into the same
 batches; nothing stays decoded from one epoch to the next. "Memory" is a list of files' bytes and one thread
 per core, each of which makes whole batches. "torch" is a `Dataset` over the files with two workers that live
-on from epoch to epoch. The sides take turns, and the median over the turns of the ratio counts.
+on from epoch to epoch. "s3" is the loader over a lazy version in moto's server on this machine, from its
+second epoch on. The sides take turns, and the median over the turns of the ratio counts.
 """
 
 import io
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,15 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks import loader_memory
+from benchmarks.data_remote import s3
 from holdfast.config.prepare import AudioPrepare, ImagePrepare, TextPrepare
 from holdfast.config.schema import AugmentConfig
 from holdfast.core.cores import cores
 from holdfast.core.refs import Ref
 from holdfast.data import SourceOptions, Version, ingest, open_version
+from holdfast.data.pull import pull
+from holdfast.data.push import push
 from holdfast.modality import Preparation, learn_tokenizer, prepare, probe
 from holdfast.train.loader import training_batches
 from holdfast.train.sampler import order, split_evenly
@@ -37,59 +42,82 @@ from holdfast.train.samples import Samples
 Row = tuple[str, float, float | None]
 Epoch = Callable[[int], None]
 
-_TURNS = 5
+_TURNS = 7
 _BATCH = 64
 _COUNTS = {"JPEG": 1500, "photo": 300, "text": 3000, "sound": 600}
 _LEAST = {"JPEG": 0.94, "photo": 0.94, "text": 0.95, "sound": 0.95}
 
 
 def main() -> list[Row]:
-    """Samples a second of the loader, as a share of each other side's; more is better."""
+    """Samples a second of the loader, as a share of each other side's; more is better. Then its memory."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         for kind, least in _LEAST.items():
-            version, preparation = _stored(Path(folder), kind)
-            with version:
+            with ExitStack() as stack:
+                version, preparation = _stored(folder, kind)
+                stack.enter_context(version)
                 sides = {"loader": _loader(version, preparation), "memory": _memory(version, preparation)}
                 if preparation.modality == "image":
-                    sides["torch"] = _torch(version, preparation, Path(folder) / kind)
-                speed, cpu = _turns(sides, kind)
-            rows.append((f"{kind} a second, loader / decoding from memory, at least", speed["memory"], least))
-            rows.append((f"CPU a {kind}, loader / decoding from memory", cpu["memory"], 1.06))
-            if "torch" in sides:
-                least_of_torch = 1.4 if kind == "JPEG" else None
-                rows.append(
-                    (f"{kind} a second, loader / torch over files, at least", speed["torch"], least_of_torch)
-                )
-                rows.append((f"CPU a {kind}, loader / torch over files", cpu["torch"], None))
-    return rows
+                    sides["torch"] = _torch(version, preparation, folder / kind)
+                if kind == "JPEG":
+                    sides["s3"] = _loader(stack.enter_context(_lazy(folder, version)), preparation)
+                spent = _turns(sides, kind)
+            rows += _pair(kind, spent, "loader", "memory", least, "decoding from memory", most_cpu=1.06)
+            if "torch" in spent:
+                of_torch = 1.4 if kind == "JPEG" else None
+                rows += _pair(kind, spent, "loader", "torch", of_torch, "torch over files")
+            if "s3" in spent:
+                rows += _pair(f"{kind} over s3://", spent, "s3", "memory", 0.9, "decoding from memory")
+        return rows + loader_memory.main(folder)
 
 
-def _turns(sides: dict[str, Epoch], kind: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Median ratios of the loader to each side: samples a second, and CPU seconds a sample."""
+def _pair(
+    kind: str,
+    spent: dict[str, np.ndarray],
+    one: str,
+    other: str,
+    least: float | None,
+    title: str,
+    *,
+    most_cpu: float | None = None,
+) -> list[Row]:
+    """Medians over the turns: samples a second of one side over the other's, and CPU seconds a sample."""
+    wall, cpu = np.median(spent[one] / spent[other], axis=0)
+    return [
+        (f"{kind} a second, loader / {title}, at least", 1 / float(wall), least),
+        (f"CPU a {kind}, loader / {title}", float(cpu), most_cpu),
+    ]
+
+
+def _turns(sides: dict[str, Epoch], kind: str) -> dict[str, np.ndarray]:
+    """Seconds and CPU seconds of each side's epochs, shape (turns, 2), without the first, which warms up."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for turn in range(1 + _TURNS):
-        names = list(sides)[:: 1 if turn % 2 else -1]
-        for name in names:
+        names = list(sides)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
             began, used = time.perf_counter(), _cpu()
             sides[name](turn)
             seconds[name].append((time.perf_counter() - began, _cpu() - used))
+    spent = {name: np.array(each[1:]) for name, each in seconds.items()}
     if __name__ == "__main__":
-        for name, spent in seconds.items():
-            wall, cpu = np.median(spent[1:], axis=0)
+        for name, each in spent.items():
+            wall, cpu = np.median(each, axis=0)
             count = _COUNTS[kind]
             print(f"{kind:>5}, {name:>6}: {count / wall:,.0f} a second, {1e3 * cpu / count:.3f} ms CPU each")
-    ratios = {
-        name: [
-            (theirs[0] / ours[0], ours[1] / theirs[1])
-            for ours, theirs in zip(seconds["loader"][1:], spent[1:], strict=True)  # the first one warms up
-        ]
-        for name, spent in seconds.items()
-    }
-    return tuple(  # type: ignore[return-value]
-        {name: statistics.median(pair[part] for pair in pairs) for name, pairs in ratios.items()}
-        for part in range(2)
-    )
+    return spent
+
+
+@contextmanager
+def _lazy(folder: Path, version: Version) -> Iterator[Version]:
+    """The same version, whose bytes are in S3."""
+    name = version.info.name
+    with s3(folder) as address:
+        os.environ["AWS_ENDPOINT_URL"] = address  # it goes with the server's other variables
+        push(folder / "store", Ref(name), "s3://bucket/store")
+        pull(folder / "lazy", Ref(name), "s3://bucket/store", lazy=True)
+        with open_version(folder / "lazy", Ref(name)) as lazy:
+            yield lazy
 
 
 def _cpu() -> float:
