@@ -153,6 +153,21 @@ def test_a_span_over_many_blocks_is_put_together(home: Path, root: Path, proxy: 
     assert proxy.count("GET", "shards/") <= 4  # neighbours come in one request
 
 
+def test_any_span_of_kept_blocks_is_what_the_shard_has(home: Path, root: Path, proxy: Proxy) -> None:
+    content = next((root / "sea/shards").glob("*.tar")).read_bytes()
+    with open_version(home, SEA) as version:
+        shards = version.places.shards
+        shards.read(0, 0, len(content))
+        proxy.seen.clear()
+
+        for begin in (0, 1, BLOCK - 1, BLOCK, 2 * BLOCK + 7):
+            for length in (1, 9, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK - 5):
+                wanted = content[begin : begin + length]
+                assert shards.read(0, begin, len(wanted)) == wanted
+
+    assert proxy.seen == []
+
+
 def test_other_bytes_at_the_remote_are_refused(tmp_path: Path, root: Path) -> None:
     push(root, SEA, tmp_path / "far")
     pull(tmp_path / "home", SEA, tmp_path / "far", lazy=True)

@@ -81,21 +81,26 @@ class LazyShards:
         kept = self.blocks.read(path.stem, first, start, length) if first == last else None
         if kept is None:  # the shard may have been pulled since, or stored here by another version
             kept = read_span(str(path), offset, length)
-        return self._span(path, first, last)[start : start + length] if kept is None else kept
+        return self._span(path, offset, offset + length) if kept is None else kept
 
-    def _span(self, path: Path, first: int, last: int) -> bytes:
+    def _span(self, path: Path, begin: int, end: int) -> bytes:
+        """Of blocks that are here only what is asked for; others come whole."""
         parts: list[bytes] = []
         missing: list[int] = []
-        for number in range(first, last + 1):
-            kept = self.blocks.read(path.stem, number)
+        last = (end - 1) // BLOCK_BYTES
+        for number in range(begin // BLOCK_BYTES, last + 1):
+            first = number * BLOCK_BYTES
+            start, stop = max(begin - first, 0), min(end - first, BLOCK_BYTES)
+            kept = self.blocks.read(path.stem, number, start, stop - start)
             if kept is None:
                 missing.append(number)
             if missing and (kept is not None or len(missing) == _AT_ONCE or number == last):
-                parts.append(self._fetch(path, missing))
+                first = missing[0] * BLOCK_BYTES
+                parts.append(self._fetch(path, missing)[max(begin - first, 0) : end - first])
                 missing = []
             if kept is not None:
                 parts.append(kept)
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _fetch(self, path: Path, numbers: Sequence[int]) -> bytes:
         """Blocks in a row, from the remote; two threads that want the same wait for one request."""
