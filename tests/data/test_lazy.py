@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from holdfast.core.errors import DataError
@@ -15,6 +16,7 @@ from holdfast.core.refs import parse_ref
 from holdfast.data import ingest, lazy, open_version
 from holdfast.data.pull import pull
 from holdfast.data.push import push
+from holdfast.data.reader import read_ahead
 from holdfast.testing.proxy import Proxy
 from holdfast.testing.toys import write_texts
 from tests.servers import BUCKET, look, s3_server, store
@@ -129,6 +131,18 @@ def test_a_damaged_block_is_fetched_again(home: Path, root: Path) -> None:
         path.write_bytes(b"x" * path.stat().st_size)
 
     assert read_all(home) == read_all(root)
+
+
+def test_a_block_that_changes_after_it_was_read_ahead_is_fetched_again(home: Path, root: Path) -> None:
+    right = read_all(root)
+    with open_version(home, SEA) as version:
+        everything = [np.arange(len(version))]
+        for _ in range(2):
+            with read_ahead(version, everything) as takes:
+                take = next(takes)
+                assert [take(index) for index in range(len(version))] == right
+            for path in blocks(home):
+                path.write_bytes(path.read_bytes().replace(b"e", b"f"))
 
 
 def test_a_block_that_was_cut_short_is_fetched_again(home: Path, root: Path) -> None:

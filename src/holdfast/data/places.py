@@ -16,6 +16,10 @@ from holdfast.data.lazy import LazyShards, lazy_shards
 class Places:
     """Where the bytes of a version's samples lie. Safe to read from several threads at once.
 
+    Attributes:
+        shards: what reads them.
+        sums: of samples whose bytes had the right digest, what `hash` gives for these bytes; otherwise 0.
+
     Args:
         folder: of the version.
         table: has its columns shard, offset and length.
@@ -26,6 +30,7 @@ class Places:
         self._lengths = table.column("length").to_numpy()
         shards = table.column("shard").combine_chunks().dictionary_encode()
         self._shard_of = shards.indices.to_numpy()
+        self.sums = np.zeros(len(table), np.int64)
         home = folder.parents[1] / "shards"
         paths = [home / f"{name}.tar" for name in shards.dictionary.to_pylist()]
         self.shards: Shards | LazyShards = lazy_shards(folder, paths) or Shards(paths)
