@@ -17,6 +17,7 @@ from holdfast.data import ingest, lazy, open_version
 from holdfast.data.pull import pull
 from holdfast.data.push import push
 from holdfast.data.reader import read_ahead
+from holdfast.data.verify import how_to_mend, verify
 from holdfast.testing.proxy import Proxy
 from holdfast.testing.toys import write_texts
 from tests.servers import BUCKET, look, s3_server, store
@@ -131,6 +132,26 @@ def test_a_damaged_block_is_fetched_again(home: Path, root: Path) -> None:
         path.write_bytes(b"x" * path.stat().st_size)
 
     assert read_all(home) == read_all(root)
+
+
+def test_a_damaged_remote_is_told_with_what_to_do(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "far"
+    push(root, SEA, folder)
+    other = tmp_path / "other"
+    pull(other, SEA, folder, lazy=True)
+    (shard,) = (folder / "sea/shards").glob("*.tar")
+    shard.write_bytes(shard.read_bytes().replace(b"e", b"f"))
+
+    with open_version(other, SEA) as version:
+        with pytest.raises(DataError, match=f"cannot be read from {shard}: these are other bytes") as told:
+            version.read(0)
+        hint = how_to_mend(version, verify(version))
+
+    assert str(hint).startswith(f"delete the damaged shard at {folder}, and push the version there again")
+    assert told.value.hint == hint
+    shard.unlink()
+    push(root, SEA, folder)
+    assert read_all(other) == read_all(root)
 
 
 def test_a_block_that_changes_after_it_was_read_ahead_is_fetched_again(home: Path, root: Path) -> None:

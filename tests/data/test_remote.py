@@ -141,10 +141,11 @@ def test_a_damaged_shard_is_not_pushed(root: Path, tmp_path: Path) -> None:
     shard = next((root / "sea/shards").glob("*.tar"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
 
-    with pytest.raises(DataError, match="is damaged: its bytes are not what its name says"):
+    with pytest.raises(DataError, match="is damaged: its bytes are not what its name says") as told:
         push(root, SEA, where)
 
     assert open_remote(where).sizes("sea/versions") == {}
+    assert "`holdfast data add SOURCE --name sea --verify`" in str(told.value.hint)
 
 
 def test_a_damaged_shard_is_not_pulled(root: Path, tmp_path: Path) -> None:

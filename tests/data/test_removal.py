@@ -51,7 +51,9 @@ def test_what_is_needed_is_removed_only_by_force(root: Path) -> None:
 
     assert versions_of(root, "toys") == [2]
     assert read_tags(root / "toys") == {}
-    assert history(root / "toys").lines()[-1]["forced"] is True
+    lines = history(root / "toys").lines()
+    assert [(line["event"], line.get("tag")) for line in lines[1:]] == [("untag", "gold"), ("remove", None)]
+    assert lines[-1]["forced"] is True
 
 
 @pytest.mark.parametrize("file", ["version.json", "samples.parquet"])

@@ -136,3 +136,34 @@ def test_a_page_shows_samples_needs_nothing_else_and_escapes_everything(
     assert shown[kind] in page
     assert "Added: " in page
     assert len(page) < 2_000_000
+
+
+def test_verify_looks_at_the_log_and_at_tags_and_says_what_mends_each(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    data_add(write_texts(tmp_path / "sea.csv", per_class=6), workspace)
+    for tag in ("gold", "silver", "bronze"):
+        data_tag("sea", tag, workspace)
+    assert data_verify("sea", workspace)["ok"]
+    home = workspace.datasets / "sea"
+    (home / "tags/gold.json").write_text("{")
+    (home / "tags/silver.json").write_text('{"version": 7}')
+
+    told = data_verify("sea", workspace)
+
+    assert [(fault["kind"], Path(fault["name"]).stem) for fault in told["faults"]] == [
+        ("tag", "gold"),
+        ("tag", "silver"),
+    ]
+    assert told["faults"][1]["reason"] == "it says version 7, but the log says version 1"
+    assert "`holdfast data tag sea@N TAG --force`" in told["hint"]
+    for tag in ("gold", "silver"):
+        data_tag("sea@1", tag, workspace, force=True)
+    assert data_verify("sea", workspace)["ok"]
+
+    log = home / "audit.jsonl"
+    log.write_text(log.read_text().replace("silver", "pewter", 1))
+    told = data_verify("sea", workspace)
+    assert {fault["kind"] for fault in told["faults"]} == {"log"}
+    assert "put the file back from a copy" in told["hint"]
+    assert "data add" not in told["hint"]

@@ -66,8 +66,9 @@ def checkout(version: Version, folder: Path, *, force: bool = False) -> CheckedO
         force: overwrite other files too.
 
     Raises:
-        DataError: if a name leads out of the folder, if other files are in the way, or a sample is damaged.
+        DataError: if a name leads out of the folder, other files are in the way, or the version is damaged.
     """
+    version.refuse_altered()
     chosen = np.flatnonzero(are_files(version))
     names = version.table.column("name").take(pyarrow.array(chosen)).combine_chunks()
     digests = version.table.column("digest").take(pyarrow.array(chosen)).combine_chunks()

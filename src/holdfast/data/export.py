@@ -56,6 +56,7 @@ def export(version: Version, to: Path, *, kind: Format | None = None, force: boo
         )
     if to.exists() and not force:
         raise DataError(f"{to} is there already", hint="give another place, or replace it with --force")
+    version.refuse_altered()
     to.parent.mkdir(parents=True, exist_ok=True)
     with progress("exporting", len(version), unit="samples") as bar:
         if chosen in ("folder", "webdataset"):

@@ -81,7 +81,7 @@ def ingest(
         with lock, Spill(home, expected=_sum_of_sizes(plan)) as spill:
             for folder in (home, home / "shards", home / "versions", home / "scans"):
                 clear_aside(folder)
-            store = Store(root, name)
+            store = Store(root, name, verify=verify)
             known = None if verify else _still_there(scan.unchanged(plan), store)
             seen, quarantined = look(opened, plan, probe, spill, known=known)
             refuse_empty(seen, quarantined)

@@ -65,6 +65,18 @@ class LazyShards:
                 break
         raise OSError("it ends too early")
 
+    @property
+    def mend(self) -> str:
+        """What to do where the remote has other bytes than were pushed there."""
+        return (
+            f"delete the damaged shard at {self.where}, and push the version there again from a store that "
+            "has it whole"
+        )
+
+    def told(self, path: Path) -> str:
+        """Where a shard is: here if it is, else at the remote."""
+        return str(path) if path.exists() else f"{self.where}/{path.parents[1].name}/shards/{path.name}"
+
     def forget(self, shard: int, offset: int, length: int) -> bool:
         """Drop the blocks of a span, since they are damaged; whether there were any."""
         first, last = offset // BLOCK_BYTES, (offset + max(length, 1) - 1) // BLOCK_BYTES

@@ -56,6 +56,14 @@ class Places:
         """Whether a shard is not here, and need not be."""
         return isinstance(self.shards, LazyShards) and not path.exists()
 
+    def mend_elsewhere(self) -> str | None:
+        """What to do where bytes at the remote of a lazy version are damaged; None if it is no lazy one."""
+        return self.shards.mend if isinstance(self.shards, LazyShards) else None
+
+    def told(self, path: Path) -> str:
+        """Where a shard is, for a person: here, or at the remote."""
+        return self.shards.told(path) if isinstance(self.shards, LazyShards) else str(path)
+
     def span(self, index: int) -> tuple[int, int, int]:
         """Number of a sample's shard, offset and length, in bytes."""
         return int(self._shard_of[index]), int(self._offsets[index]), int(self._lengths[index])

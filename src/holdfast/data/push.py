@@ -14,6 +14,7 @@ from holdfast.core.files import ASIDE, clear_aside
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import Ref
+from holdfast.data.fingerprints import refuse_altered
 from holdfast.data.info import (
     QUARANTINE,
     SAMPLES,
@@ -21,7 +22,9 @@ from holdfast.data.info import (
     find_version,
     parse_info,
     read_info,
+    restore_command,
     version_folder,
+    without_command,
 )
 from holdfast.data.lazy import LAZY
 from holdfast.data.parquets import read_parquet
@@ -69,7 +72,7 @@ def push(root: Path, ref: Ref, where: str | Path) -> Copied:
         there = version_there(remote, ref.name, number)
         if there is not None and not same_content(folder, info, remote, there):
             raise _taken(info, remote, there.fingerprint)
-        names = shard_names(read_parquet(folder / SAMPLES, columns=["shard"]))
+        names = _own_shards(folder, info)
         if there is not None:  # its own shards may be others than ours, with the same samples
             names = shard_names(read_parquet(BytesIO(_manifest(remote, there)), columns=["shard"]))
         copied, sent = _send(root / ref.name, names, remote, required=there is None)
@@ -142,6 +145,18 @@ def in_parallel(work: Callable[[str], int], names: Iterable[str], *, title: str)
     return len(names), done
 
 
+def _own_shards(folder: Path, info: VersionInfo) -> list[str]:
+    """The shards of a version here, whose rows give its fingerprint: no pull takes another."""
+    try:
+        table = read_parquet(folder / SAMPLES, columns=["digest", "labels", "group", "split", "shard"])
+        refuse_altered(table, info, folder)
+        return shard_names(table)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(
+            f"{folder / SAMPLES} is damaged: {error}", hint=without_command(info.name, info.version)
+        ) from error
+
+
 def _send(home: Path, names: list[str], remote: Remote, *, required: bool) -> tuple[int, int]:
     files = {name: home / "shards" / f"{name}.tar" for name in names}
     there = remote.sizes(f"{home.name}/shards")
@@ -153,7 +168,7 @@ def _send(home: Path, names: list[str], remote: Remote, *, required: bool) -> tu
             raise DataError(
                 f"{len(absent):,} of {len(names):,} shards of {home.name} are not here, such as {absent[0]}",
                 hint="a lazy version must be pulled whole before it is pushed elsewhere; "
-                f"or restore it: `holdfast data add SOURCE --name {home.name}`",
+                f"or restore it: `{restore_command(home.name)}`",
             )
 
     def send(name: str) -> int:

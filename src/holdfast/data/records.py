@@ -12,7 +12,8 @@ from pyarrow import parquet
 from holdfast.core.errors import DataError
 from holdfast.core.files import digest_file
 from holdfast.data.codes import encoded
-from holdfast.data.info import SAMPLES, version_folder, versions_of, without_command
+from holdfast.data.fingerprints import refuse_altered
+from holdfast.data.info import SAMPLES, read_info, version_folder, versions_of, without_command
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Seen
 from holdfast.data.parquets import read_parquet, whole
@@ -32,12 +33,18 @@ class Store:
     Args:
         root: the folder of all datasets.
         name: of the dataset, which need not be there.
+        verify: compare the rows of each version with its fingerprint, before splits are taken from it.
+
+    Raises:
+        DataError: if a version's rows cannot be read or, if verified, are not those that were written.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(self, root: Path, name: str, *, verify: bool = False) -> None:
         self.root, self.name = root, name
         self.shards = root / name / "shards"
         self.versions = versions_of(root, name)
+        for number in self.versions if verify else ():
+            self._refuse_altered(number)
         self._tables = [self._read(number) for number in self.versions]
         self._named = {
             name for table in self._tables for name in pc.unique(table.column("shard")).to_pylist()
@@ -66,11 +73,18 @@ class Store:
                     found[name] = max(found.get(name, 0), end)
         return {name for name, end in found.items() if not self._is_good(name, end, verify=verify)}
 
-    def _read(self, number: int) -> pyarrow.Table:
-        path = version_folder(self.root, self.name, number) / SAMPLES
-        columns = [*_PLACE, "group", "split"]
+    def _refuse_altered(self, number: int) -> None:
         try:
-            return read_parquet(path, columns=columns, read_dictionary=["shard", "split"])
+            info = read_info(self.root, self.name, number)
+        except DataError:  # there is no fingerprint to compare with; the rows are read all the same
+            return
+        table = self._read(number, ["digest", "labels", "group", "split"])
+        refuse_altered(table, info, version_folder(self.root, self.name, number))
+
+    def _read(self, number: int, columns: Sequence[str] = (*_PLACE, "group", "split")) -> pyarrow.Table:
+        path = version_folder(self.root, self.name, number) / SAMPLES
+        try:
+            return read_parquet(path, columns=list(columns), read_dictionary=["shard", "split"])
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(
                 f"{path} is damaged, so nobody knows the splits that its samples had: {error}",

@@ -22,6 +22,7 @@ from holdfast.core.files import (
     sync_folder,
     write_bytes,
 )
+from holdfast.data.info import restore_command
 from holdfast.data.remote_faults import retrying
 
 T = TypeVar("T")
@@ -325,7 +326,7 @@ def damaged_shard(file: Path) -> DataError:
     name = file.parents[1].name
     return DataError(
         f"{file} is damaged: its bytes are not what its name says",
-        hint=f"restore it with `holdfast data add SOURCE --name {name}`, then push again",
+        hint=f"restore it with `{restore_command(name)}`, then push again",
     )
 
 

@@ -11,7 +11,7 @@ from holdfast.core.locks import locked
 from holdfast.core.refs import Ref
 from holdfast.data.info import find_version, read_info, version_folder
 from holdfast.data.plan import some
-from holdfast.data.tags import changing, read_tags
+from holdfast.data.tags import TAGS, changing, read_tags
 
 
 def remove_version(root: Path, ref: Ref, *, used_by: Sequence[str] = (), force: bool = False) -> int:
@@ -44,11 +44,11 @@ def remove_version(root: Path, ref: Ref, *, used_by: Sequence[str] = (), force: 
             raise DataError(
                 f"{ref.name}@{number} is needed by {some(needs)}", hint="remove it all the same with --force"
             )
-        log.append(
-            "remove", version=number, fingerprint=_fingerprint(root, ref.name, number), forced=bool(needs)
-        )
+        fingerprint = _fingerprint(root, ref.name, number)
         for tag in tags:
-            (home / "tags" / f"{tag}.json").unlink()
+            log.append("untag", tag=tag, version=number, previous=number, fingerprint=fingerprint)
+            (home / TAGS / f"{tag}.json").unlink()
+        log.append("remove", version=number, fingerprint=fingerprint, forced=bool(needs))
         folder = version_folder(root, ref.name, number)
         aside = folder.with_name(f"{ASIDE}{uuid.uuid4().hex}")
         folder.rename(aside)

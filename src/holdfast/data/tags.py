@@ -1,6 +1,6 @@
 """Tags: names of versions, such as `birds@gold`, in small files; and the log of all that befell a dataset."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +130,29 @@ def history(home: Path) -> Chain:
     return Chain(home / LOG, needed=_NEEDED, mend="put the file back from a copy, or move it away")
 
 
+def tag_problems(home: Path) -> dict[Path, str]:
+    """What is wrong with the files of tags: those that cannot be read, or do not say what the log says."""
+    log = history(home)
+    lines = [] if log.problems() else log.lines()  # a damaged log is no witness
+    told = _told(lines)
+    # the tag of the last line may just be on its way
+    surely = {tag for tag in told if lines and lines[-1].get("tag") != tag}
+    problems = {}
+    for tag in sorted({path.stem for path in (home / TAGS).glob("[!.]*.json")} | surely):
+        path = home / TAGS / f"{tag}.json"
+        try:
+            number = read_tag(home, tag)
+        except DataError as error:
+            problems[path] = error.message.removeprefix(f"{path} ")
+            continue
+        if tag in surely and number != told[tag]:
+            is_now = "it is missing" if number is None else f"it says version {number}"
+            problems[path] = f"{is_now}, but the log says version {told[tag]}"
+        elif number is not None and not (home / "versions" / str(number)).is_dir():
+            problems[path] = f"it says version {number}, which is not there"
+    return problems
+
+
 def removed_versions(home: Path) -> set[int]:
     """Numbers that versions had which are gone; no other version ever gets one of them."""
     return {int(line["version"]) for line in history(home).lines() if line["event"] == "remove"}
@@ -157,6 +180,19 @@ def no_tag(home: Path, tag: str) -> RefError:
         f"{home.name} has no tag {tag!r}",
         hint=f"{there}; `holdfast data tag {home.name} {tag}` gives it to the latest version",
     )
+
+
+def _told(lines: Sequence[Line]) -> dict[str, int]:
+    """Where tags point, as the log says."""
+    told: dict[str, int] = {}
+    for line in lines:
+        if line["event"] == "tag":
+            told[line["tag"]] = line["version"]
+        elif line["event"] == "untag":
+            told.pop(line["tag"], None)
+        elif line["event"] == "remove":  # earlier releases wrote no line for each tag that went with it
+            told = {tag: number for tag, number in told.items() if number != line["version"]}
+    return told
 
 
 def _before(home: Path, tag: str) -> int | None:

@@ -1,8 +1,8 @@
-"""Reads every byte of a version, and names each part that is not as it was written."""
+"""Reads every byte of a version, and names each part that is not as it was written, with what mends it."""
 
 import hashlib
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ from holdfast.core.ahead import ahead
 from holdfast.core.errors import DataError
 from holdfast.core.progress import progress
 from holdfast.data.fingerprints import fingerprint
-from holdfast.data.info import SAMPLES
+from holdfast.data.info import SAMPLES, restore_command, without_command
+from holdfast.data.tags import history, tag_problems
 from holdfast.data.version import Version
 
 _BLOCK = 8 * 2**20
@@ -25,16 +26,17 @@ class Fault:
     """One thing that is not as it was written."""
 
     kind: str
-    """shard, sample, fingerprint or count."""
+    """shard, sample, fingerprint, count, log or tag."""
     name: str
-    """The shard's path, or the sample's name."""
+    """The file's path, or the sample's name."""
     reason: str
 
 
 def verify(version: Version) -> list[Fault]:
     """Compare shards with their names, samples with their digests, and the rows with the fingerprint.
 
-    Each shard is read once, from its beginning to its end; of a lazy version, each sample is fetched.
+    The log of the dataset is compared with its own chain, and tags with the log. Each shard is read once,
+    from its beginning to its end; of a lazy version, each sample is fetched.
     """
     info, table = version.info, version.table
     found = []
@@ -56,7 +58,31 @@ def verify(version: Version) -> list[Fault]:
         ):
             bar.advance(len(rows))
             found += faults
-    return found
+    return found + _beside(version.folder.parents[1])
+
+
+def how_to_mend(version: Version, faults: Sequence[Fault]) -> str | None:
+    """What to do about faults, in the order in which it works; None if there are none."""
+    kinds, info = {fault.kind for fault in faults}, version.info
+    mends = []
+    if kinds & {"fingerprint", "count"}:
+        mends.append(f"of {SAMPLES}: {without_command(info.name, info.version)}")
+    if kinds & {"shard", "sample"}:
+        away = version.places.mend_elsewhere()
+        mends.append(away or f"restore shards with `{restore_command(info.name)}`")
+    if "log" in kinds:
+        mends.append(f"of the log: {history(version.folder.parents[1]).mend}")
+    if "tag" in kinds:
+        mends.append(f"set each tag again, as `holdfast data log {info.name}` has it: "
+                     f"`holdfast data tag {info.name}@N TAG --force`")  # fmt: skip
+    return "; then ".join(mends) or None
+
+
+def _beside(home: Path) -> list[Fault]:
+    """What is wrong with the files that all versions of a dataset share."""
+    log = history(home)
+    faults = [Fault("log", str(log.path), problem) for problem in log.problems()]
+    return faults + [Fault("tag", str(path), problem) for path, problem in tag_problems(home).items()]
 
 
 def _shard_faults(version: Version, path: Path, rows: np.ndarray) -> list[Fault]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from holdfast.core.errors import DataError
 from holdfast.core.files import digest_bytes
 from holdfast.core.refs import Ref
+from holdfast.data.fingerprints import refuse_altered
 from holdfast.data.info import (
     QUARANTINE,
     SAMPLES,
@@ -112,6 +113,14 @@ class Version:
     def _is_digest_of(self, index: int, data: bytes) -> bool:
         return bool(digest_bytes(data) == self.table.column("digest")[int(index)].as_py())
 
+    def refuse_altered(self) -> None:
+        """Raise DataError if the rows are not those that the fingerprint stands for.
+
+        Whoever gives samples to others or learns from them asks this first: it is cheap beside that. To open
+        a version does not, since much of what is opened is only listed.
+        """
+        refuse_altered(self.table, self.info, self.folder)
+
     def damaged_shards(self) -> list[Path]:
         """The shards of this version that are missing, or are not what their names say. Reads them all."""
         paths = self.places.shards.paths
@@ -135,15 +144,17 @@ class Version:
             return fresh.read(index)
 
     def _damaged(self, index: int, why: str) -> DataError:
-        info, path = self.info, self.places.path(index)
+        info, places = self.info, self.places
+        away = places.mend_elsewhere() if places.is_elsewhere(places.path(index)) else None
         if not self.folder.exists():
             return DataError(
                 f"{info.name}@{info.version} was removed while it was being read",
                 hint=f"`holdfast data log {info.name}` shows the versions that there are",
             )
         return DataError(
-            f"{info.name}@{info.version}: {str(self.names[index])!r} cannot be read from {path}: {why}",
-            hint=f"the shard is damaged; run `{restore_command(info.name)}` again to restore it",
+            f"{info.name}@{info.version}: {str(self.names[index])!r} cannot be read from "
+            f"{places.told(places.path(index))}: {why}",
+            hint=away or f"the shard is damaged; run `{restore_command(info.name)}` again to restore it",
         )
 
     def indices(self, split: str, *, headline: bool = False) -> np.ndarray:

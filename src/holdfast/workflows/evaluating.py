@@ -36,6 +36,7 @@ def evaluate_model(
     own = Ref(str(origin["dataset"]), version=int(origin["version"]))
     ref = parse_ref(dataset) if dataset else own
     with open_version(workspace.datasets, ref) as version, _learnt(workspace, own) as learnt:
+        version.refuse_altered()
         _fits(model, bundle.manifest, version, split)
         config = _config_of(bundle, workspace)
         scored = score(Engine(bundle), version, version.indices(split))

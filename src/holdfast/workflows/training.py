@@ -55,6 +55,7 @@ def train_run(
     """
     began = time.monotonic()
     with open_version(workspace.datasets, parse_ref(dataset)) as version:
+        version.refuse_altered()
         resolved = resolved_for(version, workspace, overrides, config_file)
         config = resolved.config
         _needs_samples(version)

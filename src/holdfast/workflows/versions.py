@@ -11,7 +11,7 @@ from holdfast.core.errors import HoldfastError, RefError
 from holdfast.core.files import write_text
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
-from holdfast.data.info import find_version, read_info, restore_command, versions_of
+from holdfast.data.info import find_version, read_info, versions_of
 from holdfast.data.tags import history, read_tags, remove_tag, set_tag
 
 if TYPE_CHECKING:
@@ -198,27 +198,25 @@ def data_gc(name: str, workspace: Workspace) -> dict[str, Any]:
 
 
 def data_verify(ref: str, workspace: Workspace) -> dict[str, Any]:
-    """Read every byte of a version, and the log of its dataset: each thing that is not as it was written.
+    """Read every byte of a version, and the log and tags of its dataset: all that is not as it was written.
 
     Raises:
         RefError: if there is no such version.
         DataError: if its own files are damaged.
     """
     from holdfast.data import open_version
-    from holdfast.data.verify import verify
+    from holdfast.data.verify import how_to_mend, verify
 
     with open_version(workspace.datasets, parse_ref(ref)) as version:
-        faults = [asdict(fault) for fault in verify(version)]
-        info = version.info
-    log = history(workspace.datasets / info.name)
-    faults += [{"kind": "log", "name": str(log.path), "reason": problem} for problem in log.problems()]
+        faults = verify(version)
+        hint, info = how_to_mend(version, faults), version.info
     return {
         "ref": f"{info.name}@{info.version}",
         "fingerprint": info.fingerprint,
         "samples": info.samples,
         "ok": not faults,
-        "faults": faults,
-        "hint": None if not faults else f"restore shards with `{restore_command(info.name)}`",
+        "faults": [asdict(fault) for fault in faults],
+        "hint": hint,
     }
 
 
