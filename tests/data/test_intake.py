@@ -355,3 +355,14 @@ def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(
 
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert add(source, root).version == first.version + 1
+
+
+def test_a_link_in_a_class_to_another_class_takes_nothing_from_it(tmp_path: Path) -> None:
+    source = write_images(tmp_path / "in", per_class=6)
+    (source / "square").rename(source / "square 2")
+    (source / "disc/sub").symlink_to("../square 2", target_is_directory=True)
+
+    info = add(source, tmp_path / "root")
+
+    assert (info.samples, info.labels) == (12, ("disc", "square 2"))
+    assert any("'disc/sub -> square 2'" in note for note in info.notes)

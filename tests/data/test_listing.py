@@ -70,3 +70,61 @@ def test_names_that_are_no_unicode_pipes_and_long_names_are_listed_and_read(tmp_
         assert source.read(names[0]) == source.read(long) == b"bytes"
         with pytest.raises(InputError, match="a pipe or a device"):
             source.read("dog/pipe.jpg")
+
+
+def linked(link: Path, target: str) -> None:
+    try:
+        link.symlink_to(target, target_is_directory=True)
+    except OSError:
+        pytest.skip("no links here")
+
+
+def test_a_link_never_takes_the_files_of_a_real_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png", "b/in/3.png")
+    linked(tmp_path / "a/0", "../b")  # sorts before all that it leads to
+    linked(tmp_path / "0", "b/in")
+    linked(tmp_path / "b/up", "..")
+
+    found = list_folder(tmp_path, skip=lambda name: False)
+
+    assert found.names.to_pylist() == ["a/1.png", "b/2.png", "b/in/3.png"]
+    assert found.links == {"0": "b/in", "a/0": "b", "b/up": ""}
+    assert "'0 -> b/in', 'a/0 -> b', 'b/up -> .'" in found.notes[0]
+
+
+def test_a_link_to_what_is_not_there_otherwise_is_followed_once(tmp_path: Path) -> None:
+    touch(tmp_path, "out/deep/1.png", "in/.store/2.png", "in/old/3.png")
+    linked(tmp_path / "in/a", "../out/deep")
+    linked(tmp_path / "in/b", "../out")
+    linked(tmp_path / "in/c", ".store")
+    linked(tmp_path / "in/d", "old")
+
+    found = list_folder(
+        tmp_path / "in", skip=lambda name: name.startswith("."), ignored=lambda name: name == "old"
+    )
+
+    assert found.names.to_pylist() == ["old/3.png", "a/1.png", "c/2.png", "d/3.png"]
+    assert found.links == {"b/deep": "a"}
+
+
+def test_what_is_no_part_of_a_folder_is_left_out_and_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "home/datasets/2.png")
+    linked(tmp_path / "a/home", "../home")
+
+    found = list_folder(tmp_path, skip=lambda name: False, apart=[tmp_path / "home", tmp_path])
+
+    assert (found.names.to_pylist(), found.apart) == (["a/1.png"], ("home", "a/home"))
+    assert "left out: 'home', 'a/home'" in found.notes[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others may have no permissions")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "a/1.png")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("holdfast.data.listing.os.scandir", refuse)
+
+    with pytest.raises(DataError, match="cannot be listed: Permission denied"):
+        list_folder(tmp_path, skip=lambda name: False)

@@ -126,7 +126,7 @@ class _Writer:
         said += told_shares(columns, splits, earlier, shares)
         table = samples_table(self.plan, seen, splits, groups, self._store(seen, lost))
         refused = quarantine_table(quarantined)
-        notes = [*self.plan.notes, *sample_notes(table, quarantined, earlier), *said]
+        notes = [*self.plan.notes, *self.source.notes, *sample_notes(table, quarantined, earlier), *said]
         del earlier, columns, groups, labels, named, rows  # of a million samples hundreds of megabytes
         info = self._info(title, notes, table, refused)
         same = self._same_version(info, table, refused)

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
+from holdfast.core.errors import DataError
 from holdfast.core.media import SUFFIXES, Modality
+from holdfast.data.plan import some
 
 UNREADABLE, IRREGULAR = -1, -2
 """Sizes of files that cannot be looked at, and of what is no file, such as a pipe or a device."""
@@ -23,7 +25,7 @@ _Columns = tuple[list[str], list[int], list[int], list[int]]
 
 @dataclass(frozen=True)
 class Listing:
-    """Files, sorted by folder and then by name.
+    """Files, sorted by folder and then by name; those that are behind links to folders come last.
 
     Attributes:
         folders: all folders, with forward slashes; the top one is empty.
@@ -33,6 +35,8 @@ class Listing:
         changed: when it was last written, in nanoseconds; 0 where nobody knows.
         inode: the number that the file system gives; 0 where there is none.
         odd: names on disk of files whose names are no Unicode, by the names that they have here.
+        links: links to folders that are there under another name, and that name; they were not followed.
+        apart: folders that were left out, because what is in them is no part of this.
     """
 
     folders: tuple[str, ...]
@@ -42,6 +46,8 @@ class Listing:
     changed: np.ndarray
     inode: np.ndarray
     odd: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.own)
@@ -58,7 +64,21 @@ class Listing:
             return self
         own = self.own.filter(pyarrow.array(chosen))
         size, changed, inode = (column[chosen] for column in (self.size, self.changed, self.inode))
-        return Listing(self.folders, self.folder[chosen], own, size, changed, inode, self.odd)
+        return replace(self, folder=self.folder[chosen], own=own, size=size, changed=changed, inode=inode)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not read, and why."""
+        told = []
+        if self.links:
+            led = [f"{link} -> {first or '.'}" for link, first in sorted(self.links.items())]
+            told.append(
+                f"{len(led):,} links lead to folders that are there under their own names, under which "
+                f"their files count once: {some(led)}"
+            )
+        if self.apart:
+            told.append(f"the workspace lies in the source and was left out: {some(self.apart)}")
+        return tuple(told)
 
     def of(self, modality: Modality) -> np.ndarray:
         """Which files are of a modality, as their suffixes tell; bool, shape (n,)."""
@@ -111,38 +131,109 @@ def list_stamped(members: Iterable[tuple[str, int, int, int]]) -> Listing:
     return gathered.listing()
 
 
-def list_folder(top: Path, *, skip: Callable[[str], bool]) -> Listing:
-    """All files below a folder. Links are followed, but not in circles.
+def list_folder(
+    top: Path,
+    *,
+    skip: Callable[[str], bool],
+    ignored: Callable[[str], bool] | None = None,
+    apart: Iterable[Path] = (),
+) -> Listing:
+    """All files below a folder. Links to folders are followed, last and but once, so that no real folder
+    is ever read under the name of a link.
 
     Args:
         top: the folder.
         skip: says of a folder's own name that nothing in it counts.
+        ignored: says the same of a folder's whole name, but what is in it is listed all the same; a link to
+            such a folder is followed.
+        apart: folders that are no part of it, wherever they are.
+
+    Raises:
+        DataError: if a folder may not be listed.
     """
-    gathered, seen = _Gathered(), set()
-    waiting = [""]
-    while waiting:
-        inner = waiting.pop()
-        place = top / inner
+    walk = _Walk(
+        top, skip, ignored or (lambda _: False), {key for place in apart if (key := _identity(place))}
+    )
+    walk.below("", linked=False)
+    while walk.waiting:
+        links, walk.waiting = sorted(walk.waiting), []
+        for link in links:
+            walk.below(link, linked=True)
+    return walk.listing()
+
+
+def _identity(place: Path) -> tuple[int, int] | None:
+    """What is one for all names of a folder, if it is there."""
+    try:
         status = place.stat()
-        if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link that leads back up
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders: list[str] = []
-        gathered.folder(inner, _files_in(place, folders))
-        head = f"{inner}/" if inner else ""
-        waiting += [head + name for name in sorted(folders, reverse=True) if not skip(name)]
-    return gathered.listing()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
-def _files_in(place: Path, folders: list[str]) -> Iterator[_Columns]:
-    """Names, sizes, times and inodes of the files in one folder; the folders in it are added to `folders`."""
+class _Walk:
+    """The folders that were seen, by what is one for all of their names."""
+
+    def __init__(
+        self,
+        top: Path,
+        skip: Callable[[str], bool],
+        ignored: Callable[[str], bool],
+        apart: set[tuple[int, int]],
+    ) -> None:
+        self.waiting: list[str] = []
+        """Links to folders, still to be followed."""
+        self._top, self._skip, self._ignored, self._not_here = top, skip, ignored, apart
+        self._gathered = _Gathered()
+        self._seen: dict[tuple[int, int], str] = {}
+        self._links: dict[str, str] = {}
+        self._apart: list[str] = []
+
+    def below(self, name: str, *, linked: bool) -> None:
+        """See a folder and all real folders in it; behind a link, only those that were not seen yet."""
+        waiting = [name]
+        while waiting:
+            inner = waiting.pop()
+            key = _identity(self._top / inner)
+            if inner and key in self._not_here:
+                self._apart.append(inner)
+                continue
+            if key and (first := self._seen.setdefault(key, inner)) != inner:
+                if linked and (not self._ignored(first) or self._ignored(inner)):
+                    self._links[inner] = first
+                    continue
+                self._seen[key] = inner
+            folders, links = list[str](), list[str]()
+            try:
+                self._gathered.folder(inner, _files_in(self._top / inner, folders, links))
+            except OSError as error:
+                raise DataError(
+                    f"the folder {str(self._top / inner)!r} cannot be listed: {error.strerror or error}",
+                    hint="check who may read it, or move it elsewhere",
+                ) from error
+            head = f"{inner}/" if inner else ""
+            waiting += [head + own for own in sorted(folders, reverse=True) if not self._skip(own)]
+            self.waiting += [head + own for own in links if not self._skip(own)]
+
+    def listing(self) -> Listing:
+        """All that was seen."""
+        known = self._gathered.known
+        links = {known(link): known(first) for link, first in self._links.items()}
+        return replace(
+            self._gathered.listing(), links=links, apart=tuple(known(name) for name in self._apart)
+        )
+
+
+def _files_in(place: Path, folders: list[str], links: list[str]) -> Iterator[_Columns]:
+    """Names, sizes, times and inodes of the files in one folder; the folders in it are added to `folders`,
+    those that are links to `links`."""
     columns: _Columns = ([], [], [], [])
     own, sizes, times, inodes = columns
     with os.scandir(place) as entries:
         for entry in entries:
             try:
                 if entry.is_dir():
-                    folders.append(entry.name)
+                    (links if entry.is_symlink() else folders).append(entry.name)
                     continue
                 status = entry.stat()
                 size = status.st_size if stat.S_ISREG(status.st_mode) else IRREGULAR
@@ -178,7 +269,7 @@ class _Gathered:
         self._parts[0].append(own.take(order))
         for part in (1, 2, 3):
             self._parts[part].append(np.concatenate([chunk[part] for chunk in chunks])[places])
-        self._folders.append(self._known(name))
+        self._folders.append(self.known(name))
         self._counts.append(len(own))
 
     def listing(self) -> Listing:
@@ -200,15 +291,15 @@ class _Gathered:
         try:
             names = pyarrow.array(own, pyarrow.string())
         except UnicodeEncodeError:
-            names = pyarrow.array([self._known(name) for name in own], pyarrow.string())
+            names = pyarrow.array([self.known(name) for name in own], pyarrow.string())
             head = f"{folder}/" if folder else ""
-            self._odd |= {self._known(head + n): head + n for n in own if self._known(n) != n}
+            self._odd |= {self.known(head + n): head + n for n in own if self.known(n) != n}
         else:
-            if self._known(folder) != folder:
-                self._odd |= {self._known(f"{folder}/{n}"): f"{folder}/{n}" for n in own}
+            if self.known(folder) != folder:
+                self._odd |= {self.known(f"{folder}/{n}"): f"{folder}/{n}" for n in own}
         return names, *(np.array(column, np.int64) for column in numbers)
 
     @staticmethod
-    def _known(name: str) -> str:
+    def known(name: str) -> str:
         """A name as UTF-8 can hold it: on Linux a name may be any bytes."""
         return name.encode("utf-8", "backslashreplace").decode()

@@ -5,7 +5,6 @@ import gzip
 import lzma
 import os
 import stat
-import tarfile
 import tempfile
 import threading
 import zipfile
@@ -20,7 +19,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.data.listing import Listing, list_folder, list_names
+from holdfast.data.archives import tar_members, zip_members
+from holdfast.data.listing import Listing, list_folder
 from holdfast.data.tables import is_table
 
 MAX_SAMPLE_BYTES = 512 * 2**20
@@ -63,6 +63,11 @@ class Source(Protocol):
         """How many files do not count: hidden, litter of a file manager, or told to be ignored."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should hear of it, once it was read: links that were not followed, and the like."""
+        ...
+
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
         """The bytes of a file.
 
@@ -73,18 +78,25 @@ class Source(Protocol):
 
 
 @contextmanager
-def open_source(path: Path, *, ignore: tuple[str, ...] = ()) -> Iterator[Source]:
+def open_source(
+    path: Path, *, ignore: tuple[str, ...] = (), apart: tuple[Path, ...] = ()
+) -> Iterator[Source]:
     """Open a folder, a table, a zip or a tar.
+
+    Args:
+        path: where it is.
+        ignore: patterns of files that do not count.
+        apart: folders that are no part of it, should they lie in it: the workspace.
 
     Raises:
         DataError: if it is not there, is none of these, or would unpack to far more than it is.
     """
     if path.is_dir():
-        yield _Folder(path, ignore)
+        yield _Folder(path, ignore, apart)
     elif not path.exists():
         raise DataError(f"there is nothing at {str(path)!r}", hint="give a folder, a table, a zip or a tar")
     elif is_table(path.name):
-        yield _Folder(path.parent, ignore, table=path.name)
+        yield _Folder(path.parent, ignore, apart, table=path.name)
     elif path.suffix.lower() == ".zip":
         with _opened_zip(path) as archive:
             yield _Zip(archive, path, ignore)
@@ -104,6 +116,7 @@ class Listed:
     def __init__(self, ignore: tuple[str, ...], table: str | None = None) -> None:
         self.table = table
         self._ignore = ignore
+        self._said: tuple[str, ...] = ()
 
     @cached_property
     def listing(self) -> Listing:
@@ -125,6 +138,12 @@ class Listed:
         """As `Source` says."""
         return len(self._every) - len(self.listing)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """As `Source` says."""
+        listed: Listing | None = vars(self).get("_every")  # a table of texts never asks what is beside it
+        return (*self._said, *(listed.notes if listed else ()))
+
     def _on_disk(self, name: str) -> str:
         return self._every.odd.get(name, name) if "\\" in name else name
 
@@ -137,12 +156,19 @@ class Listed:
 
 
 class _Folder(Listed):
-    def __init__(self, folder: Path, ignore: tuple[str, ...], table: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, ignore: tuple[str, ...], apart: tuple[Path, ...], table: str | None = None
+    ) -> None:
         super().__init__(ignore, table)
-        self._folder = str(folder)
+        self._folder, self._apart = str(folder), apart
 
     def _list(self) -> Listing:
-        return list_folder(Path(self._folder), skip=_is_hidden)
+        return list_folder(
+            Path(self._folder),
+            skip=is_hidden,
+            ignored=lambda name: is_ignored(name, self._ignore),
+            apart=self._apart,
+        )
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
         try:
@@ -155,16 +181,17 @@ class _Zip(Listed):
     def __init__(self, archive: zipfile.ZipFile, path: Path, ignore: tuple[str, ...]) -> None:
         super().__init__(ignore)
         self._archive, self._status = archive, path.stat()
-        self._members = {_clean(info.filename): info for info in archive.infolist() if not info.is_dir()}
         _refuse_bomb(path, sum(info.file_size for info in archive.infolist()))
+        self._members = zip_members(archive)
 
     def _list(self) -> Listing:
-        members = ((name, info.file_size) for name, info in self._members.items())
-        return list_names(members, changed=self._status.st_mtime_ns, inode=self._status.st_ino)
+        sizes = [(name, info.file_size) for name, info in self._members.places.items()]
+        return self._members.listing(sizes, changed=self._status.st_mtime_ns, inode=self._status.st_ino)
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
+        info = self._members.of(self._on_disk(name))
         try:
-            with self._archive.open(self._members[self._on_disk(name)]) as file:
+            with self._archive.open(info) as file:
                 return _read_up_to(file, limit)
         except (*_DAMAGED, RuntimeError, NotImplementedError) as error:  # encrypted; packed in a strange way
             raise InputError(f"cannot be unpacked: {error}") from error
@@ -174,19 +201,15 @@ class _Tar(Listed):
     def __init__(self, file: IO[bytes], path: Path, ignore: tuple[str, ...]) -> None:
         super().__init__(ignore)
         self._file, self._lock, self._status = file, threading.Lock(), path.stat()
-        try:
-            with tarfile.open(fileobj=file, mode="r:") as archive:
-                members = [member for member in archive if member.isfile() and not member.issparse()]
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise DataError(f"{path.name!r} is a damaged archive: {error}") from error
-        self._members = {_clean(member.name): (member.offset_data, member.size) for member in members}
+        self._members = tar_members(file, path.name)
+        self._said = tuple(self._members.notes)
 
     def _list(self) -> Listing:
-        members = ((name, size) for name, (_, size) in self._members.items())
-        return list_names(members, changed=self._status.st_mtime_ns, inode=self._status.st_ino)
+        sizes = [(name, size) for name, (_, size) in self._members.places.items()]
+        return self._members.listing(sizes, changed=self._status.st_mtime_ns, inode=self._status.st_ino)
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
-        offset, size = self._members[self._on_disk(name)]
+        offset, size = self._members.of(self._on_disk(name))
         if size > limit:
             raise too_large(limit)
         with self._lock:
@@ -204,12 +227,12 @@ def is_litter(name: str) -> bool:
     (True, True, False)
     """
     parts = name.split("/")
-    return any(map(_is_hidden, parts)) or parts[-1].casefold() in _PAPER_NAMES
+    return any(map(is_hidden, parts)) or parts[-1].casefold() in _PAPER_NAMES
 
 
 def _counting(listing: Listing, ignore: tuple[str, ...]) -> np.ndarray:
     """Which files are no litter and not to be ignored; bool, shape (n,)."""
-    shown = np.array([not any(map(_is_hidden, folder.split("/"))) for folder in listing.folders], bool)
+    shown = np.array([not any(map(is_hidden, folder.split("/"))) for folder in listing.folders], bool)
     litter = listing.begins_with(".") | listing.called(_LITTER) | listing.called(_PAPER_NAMES)
     counting = ~litter & shown[listing.folder] if len(listing) else ~litter
     if ignore:
@@ -229,7 +252,8 @@ def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, pattern) for pattern in trimmed for text in (*parts, *heads))
 
 
-def _is_hidden(part: str) -> bool:
+def is_hidden(part: str) -> bool:
+    """Whether a folder or file of this name, wherever it is, does not count."""
     return part.startswith(".") or part.casefold() in _LITTER
 
 
@@ -245,8 +269,11 @@ def _read_file(path: str, limit: int) -> bytes:
         data = os.read(handle, status.st_size + 1)
         if len(data) == status.st_size:
             return data
-        with open(handle, "rb", closefd=False) as file:  # it grew, or is too large for one call
-            return data + _read_up_to(file, limit - len(data))
+        with open(handle, "rb", closefd=False) as file:  # too large for one call; or it grew
+            data += file.read(max(status.st_size + 1 - len(data), 0))
+        if len(data) == status.st_size:
+            return data
+        raise InputError("changed while it was being read")
     finally:
         os.close(handle)
 
@@ -261,10 +288,6 @@ def _read_up_to(file: IO[bytes], limit: int) -> bytes:
 def too_large(limit: int) -> InputError:
     """What to say of a file that is longer than a limit in bytes."""
     return InputError(f"larger than {limit // 2**20} MB")
-
-
-def _clean(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./").lstrip("/")
 
 
 def _refuse_bomb(path: Path, unpacked: int) -> None:
