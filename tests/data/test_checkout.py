@@ -99,6 +99,57 @@ def test_what_was_checked_out_gives_the_same_fingerprint_when_it_is_added(tmp_pa
         assert done.written == (0 if source == table else info.samples)
 
 
+def labelled(path: Path, columns: str, *rows: str) -> Path:
+    path.write_text("\n".join([columns, *(f"text {n},{row}" for n, row in enumerate(rows))]) + "\n")
+    return path
+
+
+def folders(path: Path, *labels: str) -> Path:
+    for label in labels:
+        (path / label).mkdir(parents=True)
+        (path / label / "1.txt").write_text(label)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "options"),
+    [
+        ("text,label", ["x", "y"] * 12, {"test_share": 0, "valid_share": 0}),
+        ("text,label", ["x", "y"] * 12, {"valid_share": 0}),
+        ("text,label,group", ["x,g", "y,g"] * 3, {"group": "group"}),
+        ("text,label,group", ["x,g", "y,g"] * 9, {}),
+        ("text,label,patient", ["1,x", "2,x", "1,y"] * 8, {"label": "patient"}),
+        ("text,file,label_,group", ["1,0,1", "0,1,0"] * 8, {"text": "text", "label": "file,label_,group"}),
+        ("text,label,part", ["x,test", "y,test"] * 3, {"split": "part"}),
+        (None, [f"label {n}" for n in range(25)], {}),
+        (None, ["a", "a ", "NA"], {}),
+    ],
+)
+def test_whatever_the_splits_labels_and_groups_a_checkout_brings_them_back(
+    tmp_path: Path, columns: str | None, rows: list[str], options: dict[str, object]
+) -> None:
+    source = labelled(tmp_path / "t.csv", columns, *rows) if columns else folders(tmp_path / "in", *rows)
+    info = add(source, tmp_path / "root", **options)
+    take(tmp_path / "root", "toys", tmp_path / "out")
+
+    back = add(tmp_path / "out", tmp_path / "again")
+
+    assert (back.fingerprint, back.splits, back.labels) == (info.fingerprint, info.splits, info.labels)
+    assert back.groups == info.groups
+    assert add(tmp_path / "out", tmp_path / "root").fingerprint == info.fingerprint
+    assert not [note for note in back.notes if "cut from" in note]
+
+
+def test_other_splits_may_be_asked_for_what_was_checked_out(tmp_path: Path) -> None:
+    source = labelled(tmp_path / "t.csv", "text,label", *["x", "y"] * 12)
+    add(source, tmp_path / "root", test_share=0, valid_share=0)
+    take(tmp_path / "root", "toys", tmp_path / "out")
+
+    back = add(tmp_path / "out", tmp_path / "again", ignore=("holdfast_split",))
+
+    assert back.splits["test"] > 0
+
+
 def test_texts_of_a_table_come_back_in_their_order(tmp_path: Path) -> None:
     source = write_texts(tmp_path / "t.csv", per_class=8)
     add(source, tmp_path / "root")

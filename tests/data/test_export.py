@@ -40,7 +40,7 @@ def test_a_tar_a_zip_and_a_folder_hold_the_files_and_their_table(tmp_path: Path)
     for folder in (tmp_path / "from tar", tmp_path / "from zip", tmp_path / "out/a"):
         assert files(folder) == files(source)
         table = pandas.read_csv(folder / "samples.csv")
-        assert list(table.columns) == ["file", "label", "split"]
+        assert list(table.columns) == ["file", "label", "holdfast_split"]
         assert [name.split("/")[0] for name in table["file"]] == list(table["label"])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "a.tar", "a.zip"]
 

@@ -76,6 +76,20 @@ def test_train_and_test_folders_give_splits_above_or_below_the_classes(tmp_path:
         assert sorted((row.labels[0], row.split) for row in rows_of(found)) == wanted
 
 
+def test_a_lone_folder_called_train_gives_no_split_and_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg")
+
+    found = plan(tmp_path)
+    whole = plan(tmp_path, test_share=0, valid_share=0)
+
+    assert {row.split for row in rows_of(found)} == {""}
+    assert found.notes == [
+        "all files lie in the folder 'train', yet train, valid and test are cut from them; "
+        "keep all in train with --test 0 --valid 0"
+    ]
+    assert whole.notes == []
+
+
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     found = plan(touch(tmp_path, "train/1.jpg", "plane/1.jpg"))
 
@@ -121,34 +135,6 @@ def test_a_table_beside_files_says_labels_groups_splits_and_the_rest(tmp_path: P
     }
     assert "1 files are not used" in found.notes[0]
     assert "images/extra.jpg" in found.notes[0]
-
-
-def test_columns_of_0_and_1_mean_many_labels(tmp_path: Path) -> None:
-    touch(tmp_path, "images/1.jpg", "images/2.jpg", "images/3.jpg")
-    write_table(
-        tmp_path / "attributes.csv",
-        ["file", "Smiling", "Hat", "person_id"],
-        ["1.jpg", 1, 0, 7],
-        ["2.jpg", 1, "1.0", 7],
-        ["3.jpg", -1, "", 8],
-    )
-
-    found = plan(tmp_path)
-
-    assert (found.task, found.labels) == ("multi", ("Hat", "Smiling"))
-    assert labels_by_name(found) == {"images/1.jpg": ("Smiling",), "images/2.jpg": ("Hat", "Smiling")}
-    assert [q.reason for q in found.quarantined] == ["no value for 'Hat'"]
-    assert "'person_id' looks like a group" in found.notes[0]
-    assert rows_of(plan(tmp_path, group="person_id"))[0].group == "7"
-
-
-def test_label_may_name_several_columns_and_ignore_may_name_one(tmp_path: Path) -> None:
-    touch(tmp_path, "1.jpg", "2.jpg")
-    write_table(tmp_path / "t.csv", ["file", "a", "b", "c"], ["1.jpg", 1, 0, 0], ["2.jpg", 0, 1, 1])
-
-    assert plan(tmp_path, label="a,c").labels == ("a", "c")
-    assert plan(tmp_path, label=("b", "c")).labels == ("b", "c")
-    assert plan(tmp_path, ignore=("b",)).labels == ("a", "c")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
@@ -225,56 +211,6 @@ def test_lines_that_do_not_fit_the_header_are_quarantined(tmp_path: Path) -> Non
     assert [(q.name, q.reason) for q in plan(path).quarantined] == [
         ("t.csv line 4", "3 values for 2 columns")
     ]
-
-
-FILES = ("1.jpg", "2.jpg", "3.jpg")
-
-
-@pytest.mark.parametrize(
-    ("header", "rows", "message", "hint"),
-    [
-        (["file", "label", "class"], [["1.jpg", "a", "b"]], "'label', 'class' may each be", "--label label"),
-        (["file", "colour"], [["1.jpg", "red"], ["2.jpg", "blue"]], "no column is called label", "--label C"),
-        (["file", "path", "label"], [["1.jpg", "2.jpg", "x"]], "'file', 'path' may each hold", "--file file"),
-        (["text", "review", "label"], [["a", "b", "x"]], "'text', 'review' may each hold", "--text text"),
-        (["file", "text", "label"], [["1.jpg", "b", "x"]], "name files and 'text' may hold", "--file COLUMN"),
-        (["colour", "label"], [["red", "x"]], "no column names files", "--text COLUMN"),
-        (["file", "label", "label"], [["1.jpg", "a", "b"]], "names columns twice: 'label'", "rename"),
-        (["file", "label"], [], "has no rows", "header"),
-        (["file", "label"], [["1.jpg", "a"]], "only one label, 'a'", "--label"),
-        (["file", "target"], [["1.jpg", i / 7] for i in range(30)], "these are no classes", "--label COLUMN"),
-    ],
-)  # fmt: skip
-def test_what_can_be_read_in_two_ways_is_asked_back(
-    tmp_path: Path, header: list[str], rows: list[list[str]], message: str, hint: str
-) -> None:
-    touch(tmp_path, *FILES)
-    write_table(tmp_path / "t.csv", header, *rows)
-
-    with pytest.raises(DataError) as caught:
-        plan(tmp_path)
-
-    assert message in caught.value.message
-    assert hint in (caught.value.hint or "")
-
-
-def test_the_message_shows_the_columns_with_values(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "t.csv", ["file", "colour"], ["1.jpg", "red"], ["2.jpg", "blue"])
-    touch(tmp_path, *FILES)
-
-    with pytest.raises(
-        DataError, match=r"t.csv has 2 rows and these columns:\n  file: '1.jpg', '2.jpg'\n  colour: 'r"
-    ):
-        plan(path)
-
-
-def test_a_misspelt_column_is_answered_with_the_right_one(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "t.csv", ["text", "label", "author"], ["a", "x", "me"], ["b", "y", "me"])
-
-    with pytest.raises(DataError, match="did you mean 'author'") as caught:
-        plan(path, group="auther")
-
-    assert "--group names the column 'auther', which is not there" in caught.value.message
 
 
 @pytest.mark.parametrize(

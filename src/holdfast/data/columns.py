@@ -11,6 +11,7 @@ from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
 from holdfast.data.lookup import Lookup
 from holdfast.data.plan import SourceOptions, some, split_name
+from holdfast.data.sheet_columns import SHEET_SPLIT, label_of
 from holdfast.data.tables import Table
 
 _LABELS = (
@@ -53,6 +54,12 @@ class Roles:
     split: str | None
     meta: tuple[str, ...]
     notes: tuple[str, ...]
+    ours: bool = False
+    """Whether the table is one that we wrote beside a version: what it says is taken to the letter."""
+
+    def label_of(self, column: str) -> str:
+        """The label that one of several columns stands for."""
+        return label_of(column) if self.ours else column
 
 
 def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
@@ -69,12 +76,14 @@ def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
     free = [column for column in table.columns if column not in options.ignore]
     notes: list[str] = []
     _check_options(table, options)
+    if SHEET_SPLIT in free and options.split in (None, SHEET_SPLIT):
+        return _sheet_roles(table, options, free)
 
     file, text = _payload(table, options, free, lookup)
     taken = {file, text}
     split = options.split or _split_column(table, [column for column in free if column not in taken])
     taken.add(split)
-    groups = [column for column in _known(free, _GROUPS) if len(table.columns[column].unique) > 1]
+    groups = [column for column in _known(free, _GROUPS) if _ties(table, column, options, notes)]
     group = options.group or _only(groups, table, "group", "--group")
     taken |= {group, options.time}
     rest = [column for column in free if column not in taken]
@@ -84,6 +93,36 @@ def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
     if group is None:
         notes += _group_hints(table, meta)
     return Roles(file, text, labels, task, group, split, meta, tuple(notes))
+
+
+def _sheet_roles(table: Table, options: SourceOptions, free: list[str]) -> Roles:
+    """Columns of the table that we wrote beside a version; options decide otherwise where they are given."""
+    told = bool(options.file or options.text)
+    file = options.file or ("file" if "file" in free and not told else None)
+    text = options.text or ("text" if "text" in free and not file else None)
+    if file is None and text is None:
+        raise _no_payload(table)
+    group = options.group or ("group" if "group" in free else None)
+    taken = {file, text, group}
+    labels, task = _sheet_labels(table, options, [column for column in free if column not in taken])
+    meta = tuple(column for column in free if column not in {*taken, *labels, SHEET_SPLIT})
+    notes = [
+        f"{table.name} was written beside a version that was given back: its splits and groups are taken as "
+        f"they stand (--ignore {SHEET_SPLIT} cuts others)"
+    ]
+    if group is None:
+        notes += _group_hints(table, meta)
+    return Roles(file, text, labels, task, group, SHEET_SPLIT, meta, tuple(notes), ours=True)
+
+
+def _sheet_labels(table: Table, options: SourceOptions, free: list[str]) -> tuple[tuple[str, ...], Task]:
+    """One column called label, else those before the splits: the others, behind them, are metadata."""
+    before = tuple(free[: free.index(SHEET_SPLIT)])
+    if options.label is None and "label" in free:
+        return ("label",), "single"
+    if options.label or before:
+        return _told_labels(table, options.label or before)
+    return _label_columns(table, options, free, [])
 
 
 def file_columns(table: Table, columns: Sequence[str], lookup: Lookup) -> list[str]:
@@ -102,6 +141,16 @@ def is_yes(value: str) -> bool | None:
     """
     word = value.strip().casefold()
     return True if word in _YES else False if word in _NO else None
+
+
+def _ties(table: Table, column: str, options: SourceOptions, notes: list[str]) -> bool:
+    """Whether a column called group has several values; one alone is hardly meant, and is told."""
+    several = len(table.columns[column].unique) > 1
+    if not several and options.group is None:
+        notes.append(
+            f"the column {column!r} has one value only, so it stays metadata; --group {column} makes all one"
+        )
+    return several
 
 
 def looks_like_group(column: str, different: int, rows: int) -> bool:
@@ -149,11 +198,15 @@ def _payload(
     file = _only(files, table, "names of files", "--file")
     text = None if file else _only(texts or _prose(table, free), table, "texts", "--text")
     if file is None and text is None:
-        raise DataError(
-            f"no column names files that are there, and none is called text; {table.describe()}",
-            hint="say which holds the samples: --file COLUMN or --text COLUMN",
-        )
+        raise _no_payload(table)
     return file, text
+
+
+def _no_payload(table: Table) -> DataError:
+    return DataError(
+        f"no column names files that are there, and none is called text; {table.describe()}",
+        hint="say which holds the samples: --file COLUMN or --text COLUMN",
+    )
 
 
 def _prose(table: Table, free: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from holdfast.core.progress import progress
 from holdfast.core.refs import check_name
 from holdfast.data.fetch import open_any
 from holdfast.data.fingerprints import fingerprint
+from holdfast.data.given import told_given
 from holdfast.data.info import INFO, QUARANTINE, SAMPLES, VersionInfo, read_info, version_folder
 from holdfast.data.layout import plan_source, refuse_one_label
 from holdfast.data.lazy import LAZY
@@ -118,12 +119,13 @@ class _Writer:
         rows = self.plan.rows.select(["labels", "group", "split"]).take(pyarrow.array(seen.rows))
         labels, named, given = (whole(rows.column(name)) for name in rows.column_names)
         groups = pc.if_else(pc.equal(named, ""), seen.digests, named)  # where none is known, copies are one
-        columns = Columns(seen.digests, labels, groups, given, self._times(seen, options.time))
+        times = self._times(seen, options.time)
+        columns = Columns(seen.digests, labels, groups, given, times, fixed=self.plan.fixed)
         shares = Shares(options.test_share, options.valid_share, options.seed)
         earlier = self.store.splits()
         splits = assign_splits(columns, earlier, shares)
         lost, said = self._restore(seen)
-        said += told_shares(columns, splits, earlier, shares)
+        said += told_given(columns, splits, shares) + told_shares(columns, splits, earlier, shares)
         table = samples_table(self.plan, seen, splits, groups, self._store(seen, lost))
         refused = quarantine_table(quarantined)
         notes = [*self.plan.notes, *self.source.notes, *sample_notes(table, quarantined, earlier), *said]

@@ -94,8 +94,11 @@ def _plan_table(tables: list[Table], source: Source, options: SourceOptions, loo
         notes += _unlisted(source.listing, rows, modality, table.name)
     elif source.table is None and (media := int(_are_media(source.listing).sum())):
         notes.append(f"{media:,} files beside {table.name} are not used; its column {roles.text!r} is")
-    used = roles.labels if roles.task == "multi" else pc.unique(pc.list_flatten(rows["labels"])).to_pylist()
-    return Plan(modality, roles.task, tuple(sorted(map(normal, used))), rows, quarantined, notes)
+    used = pc.unique(pc.list_flatten(rows["labels"])).to_pylist()
+    if roles.task == "multi":
+        used = [roles.label_of(column) for column in roles.labels]
+    labels = tuple(sorted(map(normal, used)))
+    return Plan(modality, roles.task, labels, rows, quarantined, notes, fixed=roles.ours)
 
 
 def _with_stamps(rows: pyarrow.Table, listing: Listing) -> pyarrow.Table:
@@ -140,7 +143,7 @@ def _plan_folders(source: Source, options: SourceOptions) -> Plan:
         raise _nothing_found(source)
     _refuse_columns(options)
     modality = _one_modality(media)
-    notes = _left_out(source)
+    notes = _left_out(source) + _idle_split(media, options)
     split_of, class_of = read_folders(media)
     notes += _nested(media, class_of)
     has_class = np.array([bool(label) for label in class_of])[media.folder]
@@ -219,6 +222,19 @@ def read_folders(media: Listing) -> tuple[list[str], list[str]]:
 
     return [split_name(part(folder, split_at)) or "" for folder in folders], [
         part(folder, class_at) for folder in folders
+    ]
+
+
+def _idle_split(media: Listing, options: SourceOptions) -> list[str]:
+    """What to say where all files lie in one folder such as train/: that alone gives no split."""
+    around = _parts(media.folders[int(media.folder[0])])[: _shared_depth(media)]
+    named = next((part for part in around if split_name(part)), None)
+    if named is None or (options.test_share, options.valid_share) in ((0, 0), (1, 0)):
+        return []
+    wish = "test with --test 1" if split_name(named) == "test" else "train with --test 0"
+    return [
+        f"all files lie in the folder {named!r}, yet train, valid and test are cut from them; "
+        f"keep all in {wish} --valid 0"
     ]
 
 

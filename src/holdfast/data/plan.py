@@ -78,6 +78,8 @@ class Plan:
     quarantined: Sequence[Quarantined] = ()
     notes: Sequence[str] = ()
     """What the user should hear."""
+    fixed: bool = False
+    """Whether the splits stand as they are given: nothing is cut from training."""
 
     @property
     def has_files(self) -> bool:

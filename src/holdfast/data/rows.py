@@ -113,15 +113,15 @@ class _Chunk:
 def _labels(roles: Roles, values: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The labels of a row, or why it has none."""
     if roles.task == "single":
-        label = normal(values[0].strip())
-        return ((label,), "") if label else ((), "no label")
+        label = normal(values[0] if roles.ours else values[0].strip())
+        return ((label,), "") if label.strip() else ((), "no label")
     present = []
     for column, value in zip(roles.labels, values, strict=True):
         answer = is_yes(value)
         if answer is None:
             return (), f"no value for {column!r}"
         if answer:
-            present.append(normal(column))
+            present.append(normal(roles.label_of(column)))
     return tuple(sorted(present)), ""
 
 

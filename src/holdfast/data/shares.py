@@ -30,7 +30,7 @@ def told_shares(columns: Columns, splits: Places, earlier: Earlier, shares: Shar
     no sample is in valid: there are only 2 groups
     test holds 33.3 % of the samples, not 20.0 %: of 2 groups the largest, 'g', holds 66.7 %
     """
-    share = open_shares(as_places(columns.given), shares)
+    share = open_shares(as_places(columns.given), shares, fixed=columns.fixed)
     counted = share[splits] > 0
     reached = np.bincount(splits[counted], minlength=len(SPLITS)) / max(1, int(counted.sum()))
     empty = [split for split in range(len(SPLITS)) if not (splits == split).any()]
@@ -60,7 +60,7 @@ def _kept(
 ) -> list[str]:
     """What to say where shares were asked for, but every sample has its split already."""
     cut = assign_splits(columns, Earlier(), shares)  # few groups may allow no other
-    counted = open_shares(as_places(columns.given), shares)[cut] > 0
+    counted = open_shares(as_places(columns.given), shares, fixed=columns.fixed)[cut] > 0
     possible = np.bincount(cut[counted], minlength=len(SPLITS)) / max(1, int(counted.sum()))
     if all(abs(possible[split] - reached[split]) <= _NEAR for split in off):
         return []
@@ -71,7 +71,7 @@ def _kept(
 
 def _why_empty(rows: Coded, share: float) -> str:
     if share == 0:
-        return "its share is 0"
+        return "the source gives none" if rows.fixed and (rows.given >= 0).all() else "its share is 0"
     if rows.times is not None and (moments := len(np.unique(rows.times))) < len(SPLITS):
         return f"there are only {moments} different times"
     groups = len(np.unique(rows.unit))

@@ -1,5 +1,6 @@
 """The table of a version's samples that lies beside them when they are given back: labels, groups, splits."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pyarrow import csv
 
 from holdfast.core.media import SUFFIXES
 from holdfast.data.plan import META
+from holdfast.data.sheet_columns import OWN, SHEET_SPLIT, column_of
 from holdfast.data.version import Version
 
 SHEET = "samples.csv"
@@ -54,7 +56,7 @@ def write_sheet(version: Version, path: Path) -> None:
 def sheet(version: Version) -> pyarrow.Table:
     """A row a sample, in the version's order: file, label, group, split, metadata.
 
-    Many labels are columns of 0 and 1.
+    Many labels are columns of 0 and 1, before that of the splits.
     """
     table = version.table
     columns: dict[str, Any] = {"file": table.column("name")}
@@ -62,21 +64,20 @@ def sheet(version: Version) -> pyarrow.Table:
         columns["label"] = pc.list_flatten(table.column("labels"))
     else:
         for place, label in enumerate(version.info.labels):
-            columns[_free(label, columns, "group", "split")] = pyarrow.array(version.targets[:, place])
+            columns[column_of(label)] = pyarrow.array(version.targets[:, place])
     alone = pc.equal(table.column("group"), table.column("digest"))
     if not pc.all(alone).as_py():
         columns["group"] = pc.if_else(alone, "", table.column("group"))
-    columns["split"] = table.column("split")
+    columns[SHEET_SPLIT] = table.column("split")
     for name in table.column_names:
         if name.startswith(META):
             columns[_free(name.removeprefix(META), columns)] = table.column(name)
     return pyarrow.table(columns)
 
 
-def _free(name: str, *taken: Any) -> str:
-    """The name, with a dash below it if another column has it."""
-    known = {word for part in taken for word in ([part] if isinstance(part, str) else part)}
-    while name in known or name == "text":
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name of metadata, with a dash below it if another column has it."""
+    while name in taken or name in OWN:
         name += "_"
     return name
 

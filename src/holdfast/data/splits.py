@@ -42,6 +42,8 @@ class Columns:
     """The split that the source gives: `train`, `valid`, `test` or nothing."""
     times: npt.NDArray[Any] | None = None
     """Numbers or datetime64, for a split by time; None places by label."""
+    fixed: bool = False
+    """Whether nothing is cut from what is given as `train`: those without a split are placed alone."""
 
 
 def _no_splits(key: str) -> pyarrow.Table:
@@ -86,6 +88,7 @@ class Coded:
         )
         self.labels = columns.labels
         self.times = columns.times
+        self.fixed = columns.fixed
 
     def __len__(self) -> int:
         return len(self.digest)
@@ -102,8 +105,9 @@ def assign_splits(columns: Columns, earlier: Earlier, shares: Shares) -> Places:
     In this order of strength: a split that the source gives is kept; a group, then a sample, keeps the split
     of earlier versions; the rest is placed so that the labels come near their shares. Samples of one group,
     and exact copies, are placed together. Validation is cut from training if the source gives none, and
-    so is the test split. Each label gets a group in train, then test, then valid, as far as its groups go.
-    With times, the newest of the rest go to test and the next to validation, whatever their labels.
+    so is the test split, unless the columns are `fixed`. Each label gets a group in train, then test, then
+    valid, as far as its groups go. With times, the newest of the rest go to test and the next to validation,
+    whatever their labels.
 
     Raises:
         DataError: if a sample would leave the split that an earlier version gave it, because its group is
@@ -114,7 +118,7 @@ def assign_splits(columns: Columns, earlier: Earlier, shares: Shares) -> Places:
     ['test', 'train', 'valid']
     """
     rows = Coded(columns, earlier)
-    share = open_shares(rows.given, shares)
+    share = open_shares(rows.given, shares, fixed=rows.fixed)
     splits = _settled(rows, share)
     if (splits < 0).any():
         _place(rows, splits, share, shares.seed)
@@ -134,9 +138,11 @@ def find_twins(digests: Any, splits: Places | Sequence[str]) -> npt.NDArray[np.b
     return np.asarray((places != _TRAIN) & trained[content])
 
 
-def open_shares(given: Places, shares: Shares) -> Floats:
+def open_shares(given: Places, shares: Shares, *, fixed: bool = False) -> Floats:
     """The share of each of SPLITS among those that may be added to; 0 for the others."""
     share = np.zeros(len(SPLITS))
+    if fixed and (given >= 0).all():
+        shares = Shares(test=0, valid=0)
     for split, wanted in ((_TEST, shares.test), (_VALID, shares.valid)):
         share[split] = 0 if (given == split).any() else wanted
     share[_TRAIN] = max(0.0, 1 - shares.test - shares.valid)
@@ -168,7 +174,9 @@ def _settled(rows: Coded, share: Floats) -> Places:
     """The split of each sample that has no choice, and -1 for those that are free, whole units of them."""
     of_group = _STRONGEST[_sets(rows.group, rows.before)][rows.group]
     of_group = np.where(rows.group_before >= 0, rows.group_before, of_group)
-    splits = np.where((rows.given == _VALID) | (rows.given == _TEST), rows.given, of_group).astype(np.int8)
+    firm = (rows.given == _VALID) | (rows.given == _TEST) | ((rows.given == _TRAIN) & rows.fixed)
+    held = (rows.given == _TRAIN) & (rows.before >= 0)  # a source that says train frees nothing held out
+    splits = np.where(firm, rows.given, np.where(held, rows.before, of_group)).astype(np.int8)
     tied = _sets(rows.unit, splits)[rows.unit]
     open_bits = np.uint8(sum(1 << split for split in range(len(SPLITS)) if share[split] > 0))
     joined = _STRONGEST[np.where(rows.given == _TRAIN, tied & open_bits, tied)]
@@ -303,7 +311,8 @@ def _refuse_moves(rows: Coded, splits: Places) -> None:
         groups = sorted(pc.unique(rows.group_texts.filter(pyarrow.array(moved))).to_pylist())
         count = len(np.unique(rows.digest[moved]))
         raise DataError(
-            f"{count:,} samples would leave the split that an earlier version gave them, because they "
-            f"now belong to groups that lie in another split: {some(groups)}",
-            hint="group as in the earlier version, or begin a new dataset with another --name",
+            f"{count:,} samples would leave the split that an earlier version gave them, because the "
+            f"groups that they are in now lie in another split: {some(groups)}",
+            hint="group as the latest version does (without --group if that had none), say the split of each "
+            "sample with --split, or begin a new dataset with another --name",
         )
