@@ -325,3 +325,39 @@ def test_names_of_any_depth_come_back_also_beside_others(tmp_path: Path) -> None
     assert files(out) == {**files(source), "disc/mine/x.txt": b"mine"}
     assert (done.written, done.kept) == (len(files(source)), 0)
     assert take(root, "toys", out).kept == done.written
+
+
+ODD = {
+    b"a/back\\slash.png": b"1",
+    b"a/back/slash.png": b"2",
+    b"a/\xff\xfe.png": b"3",
+    b"a/ space before.png": b"4",
+    b'a/quo"te, \xf0\x9f\x90\xb1.png': b"5",
+    b"a/new\nline.png": b"6",
+    b"b/cafe\xcc\x81.png": b"7",
+    b"b/tab\t;=1.png": b"8",
+    b"b/\xe9/1.png": b"9",
+    b"b/plain.png": b"10",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_strange_names_come_back_and_are_found_again(tmp_path: Path) -> None:
+    for name, data in ODD.items():
+        path = tmp_path / "in" / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data * 50)
+
+    first = add(tmp_path / "in", tmp_path / "root")
+    take(tmp_path / "root", "toys", tmp_path / "out")
+    again = add(tmp_path / "out", tmp_path / "root")
+
+    found = files(tmp_path / "out")
+    assert {name: data[: len(data) // 50] for name, data in found.items()} == {
+        name.decode("utf-8", "backslashreplace")
+        .replace("\\xff", "\\udcff")
+        .replace("\\xfe", "\\udcfe")
+        .replace("\\xe9", "\\udce9"): data
+        for name, data in ODD.items()
+    }
+    assert (again.fingerprint, again.samples, again.quarantined) == (first.fingerprint, len(ODD), 0)

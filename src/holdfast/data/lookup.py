@@ -43,13 +43,14 @@ class Lookup:
 
     def find_all(self, values: Sequence[str], table: str) -> list[tuple[str | None, str]]:
         """As `find`, for many values at once."""
-        paths = [normal(value.strip().replace("\\", "/")).removeprefix("./") for value in values]
-        beside = PurePosixPath(table).parent
-        near = [(beside / path).as_posix() for path in paths] if beside.name else paths
-        names = self._named(near)
-        if beside.name:
-            names = [name or far for name, far in zip(names, self._named(paths), strict=True)]
-        return [self._answer(path, name) for path, name in zip(paths, names, strict=True)]
+        told = [normal(value) for value in values]
+        paths = [value.strip().replace("\\", "/").removeprefix("./") for value in told]
+        names = self._from(paths, table)
+        other = [place for place, path in enumerate(paths) if told[place] != path]
+        exact = self._from([told[place] for place in other], table) if other else []
+        for place, name in zip(other, exact, strict=True):  # elsewhere than on Windows any letter is one
+            names[place] = name or names[place]
+        return [self._answer(*row) for row in zip(told, paths, names, strict=True)]
 
     def names_any(self, column: Column, table: str) -> bool:
         """Whether any of the values names a file."""
@@ -63,16 +64,33 @@ class Lookup:
         found = {name for name, _ in self.find_all(some_values, table) if name}
         return len(found) > len(some_values) / 2
 
-    def _answer(self, path: str, name: str | None) -> tuple[str | None, str]:
+    def _answer(self, told: str, path: str, name: str | None) -> tuple[str | None, str]:
         if not path:
             return None, "no file name"
-        return (name, "") if name else self._by_end(path)
+        if name:
+            return name, ""
+        found = self._by_end(path)
+        return self._by_end(told) if "\\" in told and found[0] is None else found
+
+    def _from(self, paths: Sequence[str], table: str) -> list[str | None]:
+        """The file that each path names, seen from a table's folder or else from the top."""
+        beside = PurePosixPath(table).parent
+        if not beside.name:
+            return self._named(paths)
+        near = self._named([(beside / path).as_posix() for path in paths])
+        return [name or far for name, far in zip(near, self._named(paths), strict=True)]
 
     def _named(self, paths: Sequence[str]) -> list[str | None]:
-        """The file that has each path as its name."""
+        """The file that has each path as its name, or behind a link that leads to another folder."""
+        if links := self._links:
+            paths = [_followed(path, links) for path in paths]
         places = pc.index_in(pyarrow.array(paths, pyarrow.string()), self._known)
         names: list[str | None] = self._all.take(places).to_pylist()
         return names
+
+    @cached_property
+    def _links(self) -> dict[str, str]:
+        return {normal(link): normal(folder) for link, folder in self._listing().links.items()}
 
     @cached_property
     def _all(self) -> pyarrow.Array:
@@ -110,6 +128,15 @@ class Lookup:
         if best:
             return None, f"several files have this name: {some(best, most=2)}"
         return None, "file is missing"
+
+
+def _followed(path: str, links: dict[str, str]) -> str:
+    """A path that begins with a link, from the folder that the link leads to."""
+    head, slash, rest = path.rpartition("/")
+    while slash and head not in links:
+        head, slash, own = head.rpartition("/")
+        rest = f"{own}/{rest}"
+    return f"{links[head]}/{rest}".removeprefix("/") if slash else path
 
 
 def _shared_end(name: str, path: str) -> int:
