@@ -1,5 +1,6 @@
 """The commands about datasets. Each loads what it needs only when it runs, so that help is quick."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,8 @@ def start(context: typer.Context) -> None:
     """Before each of the commands."""
     if context.invoked_subcommand in _LIGHT:
         return
+    # Nothing here multiplies matrices, and threads that wait for that cost a tenth of a short command.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from holdfast.cli.pandas import leave_pandas
 
     leave_pandas()
