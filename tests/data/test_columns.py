@@ -94,3 +94,44 @@ def test_a_misspelt_column_is_answered_with_the_right_one(tmp_path: Path) -> Non
         plan(path, group="auther")
 
     assert "--group names the column 'auther', which is not there" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("options", "who"),
+    [
+        ({"ignore": ("date",), "time": "date"}, "--time and --ignore"),
+        ({"ignore": ("patient",), "group": "patient"}, "--group and --ignore"),
+        ({"ignore": ("label",), "label": "label"}, "--label and --ignore"),
+        ({"label": "patient", "group": "patient"}, "--label and --group"),
+        ({"split": "date", "time": "date"}, "--split and --time"),
+        ({"ignore": ("date",), "label": "patient, date"}, "--label and --ignore"),
+    ],
+)
+def test_two_options_about_one_column_are_refused(
+    tmp_path: Path, options: dict[str, object], who: str
+) -> None:
+    rows = [[f"t{n}", "xy"[n % 2], n // 2, "2024"] for n in range(8)]
+    path = write_table(tmp_path / "t.csv", ["text", "label", "patient", "date"], *rows)
+
+    with pytest.raises(DataError, match=f"{who} both name the column"):
+        plan(path, **options)
+
+
+def test_samples_of_one_day_may_stay_together(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", ["text", "label", "day"], ["a", "x", "2024"], ["b", "y", "2025"])
+
+    found = rows_of(plan(path, group="day", time="day"))
+
+    assert [(row.group, row.meta) for row in found] == [(day, {"day": day}) for day in ("2024", "2025")]
+
+
+@pytest.mark.parametrize("option", ["split", "group", "time"])
+def test_an_option_that_names_the_label_says_that_it_is_the_label(tmp_path: Path, option: str) -> None:
+    path = write_table(tmp_path / "t.csv", ["text", "label", "n"], ["a", "x", "3"], ["b", "y", "4"])
+
+    with pytest.raises(DataError, match=f"--{option} names the column 'label', which is the label") as caught:
+        plan(path, **{option: "label"})
+
+    assert "--label COLUMN" in (caught.value.hint or "")
+    if option != "split":
+        assert plan(path, **{option: "label", "label": "n"}).labels == ("3", "4")

@@ -254,6 +254,28 @@ def test_an_option_for_columns_without_a_table_is_an_error(tmp_path: Path) -> No
         plan(touch(tmp_path, "a/1.jpg", "b/1.jpg"), group="person")
 
 
+@pytest.mark.parametrize("option", ["label", "group", "file", "text", "split", "time"])
+def test_every_option_that_names_a_column_is_refused_for_folders(tmp_path: Path, option: str) -> None:
+    with pytest.raises(DataError, match=f"--{option} person names a column, but there is no table"):
+        plan(touch(tmp_path, "a/1.jpg", "b/1.jpg"), **{option: "person"})
+
+
+def test_an_ignore_that_leaves_nothing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="seen: nothing; 2 hidden or ignored files were left out"):
+        plan(touch(tmp_path, "a/1.jpg", "b/1.jpg"), ignore=("*",))
+
+
+@pytest.mark.parametrize("pattern", ["*", "t.csv", "lable"])
+def test_an_ignore_that_can_do_nothing_with_a_lone_table_is_an_error(tmp_path: Path, pattern: str) -> None:
+    path = write_table(tmp_path / "t.csv", ["text", "label", "note"], ["a", "x", 1], ["b", "y", 2])
+
+    with pytest.raises(DataError, match="names no column, and the source is one table") as caught:
+        plan(path, ignore=("note", pattern))
+
+    assert ("did you mean 'label'" in (caught.value.hint or "")) == (pattern == "lable")
+    assert rows_of(plan(path, ignore=("note",)))[0].meta == {}
+
+
 def test_a_table_that_is_not_utf8_says_where(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("text,label\na,x\nü,y\n".encode("latin-1"))
 

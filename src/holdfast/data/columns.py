@@ -36,6 +36,8 @@ _LIKE_GROUPS = re.compile(
     r"(patient|person|subject|recording|author|speaker|session|user|participant|donor|animal|video|case|scan)"
     r"(ids?|s|number|nr|no|key|name)?"
 )
+_NAMING = ("file", "text", "split", "group", "time")
+"""Options that name one column each; --label may name several."""
 _YES = {"1", "1.0", "true", "yes"}
 _NO = {"0", "0.0", "-1", "-1.0", "false", "no"}
 
@@ -163,12 +165,39 @@ def looks_like_group(column: str, different: int, rows: int) -> bool:
 
 
 def _check_options(table: Table, options: SourceOptions) -> None:
-    named = {option: getattr(options, option) for option in ("file", "text", "split", "group", "time")}
+    named = {option: getattr(options, option) for option in _NAMING}
     for option, column in named.items():
         if column is not None and column not in table.columns:
             raise _no_column(table, option, column)
+    _refuse_told_twice(table, options)
     if options.file and options.text:
         raise DataError("--file and --text were both given", hint="a sample is a file or a text: give one")
+
+
+def _refuse_told_twice(table: Table, options: SourceOptions) -> None:
+    told = _told_columns(table, options)
+    for column in dict.fromkeys(column for _, column in told):
+        who = [option for option, named in told if named == column]
+        who += ["ignore"] if column in options.ignore else []
+        if len(who) > 1 and set(who) != {"group", "time"}:  # samples of one day may stay together
+            raise DataError(
+                f"{' and '.join(f'--{option}' for option in who)} both name the column {column!r}",
+                hint="a column is one thing: leave one of these options out, or name another column",
+            )
+
+
+def _told_columns(table: Table, options: SourceOptions) -> list[tuple[str, str]]:
+    """Each option that names columns, with the columns."""
+    labels = _label_parts(table, options.label) if options.label else ()
+    named = [(option, getattr(options, option)) for option in _NAMING]
+    return [(o, c) for o, c in [*(("label", label) for label in labels), *named] if c in table.columns]
+
+
+def _label_parts(table: Table, label: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that --label names; a comma may be part of the name of one."""
+    if not isinstance(label, str):
+        return label
+    return (label,) if label in table.columns else tuple(part.strip() for part in label.split(","))
 
 
 def _no_column(table: Table, option: str, column: str) -> DataError:
@@ -252,6 +281,13 @@ def _label_columns(
         )
     if len(attributes) > 1:
         return tuple(attributes), "multi"
+    for option, column in _told_columns(table, options):
+        if _known([column], _LABELS):
+            raise DataError(
+                f"--{option} names the column {column!r}, which is the label: no other column can be it; "
+                f"{table.describe()}",
+                hint=f"name another column with --{option}, or say which holds the label: --label COLUMN",
+            )
     raise DataError(
         f"no column is called label, class, target or category; {table.describe()}",
         hint="say which holds the label: --label COLUMN, or several columns of 0 and 1: --label A,B,C; "
@@ -260,8 +296,7 @@ def _label_columns(
 
 
 def _told_labels(table: Table, label: str | tuple[str, ...]) -> tuple[tuple[str, ...], Task]:
-    if isinstance(label, str):
-        label = (label,) if label in table.columns else tuple(part.strip() for part in label.split(","))
+    label = _label_parts(table, label)
     for column in label:
         if column not in table.columns:
             raise _no_column(table, "label", column)

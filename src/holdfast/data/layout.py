@@ -52,7 +52,15 @@ def _refuse_idle_patterns(tables: list[Table], source: Source, patterns: Sequenc
     """Raise DataError if an --ignore names nothing: most likely it is misspelt."""
     columns = [column for table in tables for column in table.columns]
     idle = [p for p in patterns if p not in columns and not is_litter(p.removeprefix("./"))]
-    idle = [p for p in idle if not any(is_ignored(name, (p,)) for name in source.every_name)]
+    if source.table is None:
+        idle = [p for p in idle if not any(is_ignored(name, (p,)) for name in source.every_name)]
+    elif idle:
+        near = did_you_mean(idle[0], columns)
+        raise DataError(
+            f"--ignore {' and '.join(map(repr, idle))} names no column, and the source is one table; "
+            f"{tables[0].describe()}",
+            hint=f"did you mean {near!r}?" if near else "leave it out, or give the folder as the source",
+        )
     if idle:
         parts = {part for name in source.every_name for part in (name, *name.split("/"))}
         near = did_you_mean(idle[0].removeprefix("./").rstrip("/"), [*columns, *sorted(parts)])
@@ -184,7 +192,9 @@ def _no_class(media: Listing, modality: Modality) -> DataError:
 
 
 def _refuse_columns(options: SourceOptions) -> None:
-    columns = {option: getattr(options, option) for option in ("label", "group", "file", "split", "time")}
+    columns = {
+        option: getattr(options, option) for option in ("label", "group", "file", "text", "split", "time")
+    }
     told = [f"--{option} {column}" for option, column in columns.items() if column]
     if told:
         raise DataError(
@@ -333,6 +343,7 @@ def _left_out(source: Source) -> list[str]:
 def _nothing_found(source: Source) -> DataError:
     kinds = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in source.names)
     seen = ", ".join(f"{count:,} × {kind}" for kind, count in kinds.most_common(8)) or "nothing"
+    seen += f"; {source.left_out:,} hidden or ignored files were left out" if source.left_out else ""
     return DataError(
         f"no pictures, sounds, texts or tables are there; seen: {seen}",
         hint="give a folder per class, or a table (.csv, .tsv, .parquet, .jsonl) with a label column",
