@@ -138,7 +138,7 @@ def test_copies_are_stored_once_lie_together_and_are_said_aloud_when_labels_diff
         assert all(len(side) == 1 for side in sides.values())
         places = set(zip(version.digests, version.table.column("offset").to_pylist(), strict=True))
     assert (info.samples, len(places), info.twins) == (26, 20, 0)
-    assert "7 samples are exact copies of each other under different labels" in info.notes[0]
+    assert "7 samples in 1 group of exact copies stand under different labels" in info.notes[0]
 
 
 def test_given_splits_are_kept_and_copies_of_training_samples_left_out_of_the_headline(

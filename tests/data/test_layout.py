@@ -217,6 +217,8 @@ def test_lines_that_do_not_fit_the_header_are_quarantined(tmp_path: Path) -> Non
     ("names", "message", "hint"),
     [
         (["a/1.jpg", "b/2.wav"], "files of several kinds: 1 image files (.jpg), 1 audio", "--ignore '*.wav'"),
+        (["a/1.jpg", "a/2.png", "b/2.wav", "b/3.txt"], "several kinds: 2 image", "'*.wav' --ignore '*.txt'"),
+        (["train/a/1.jpg", "val/b/1.jpg", "o o/1.jpg", "p/1.jpg"], "others: 'o o", "'o o' --ignore p"),
         (["1.jpg", "2.jpg"], "lie in no folder of a class", "folder per class"),
         (["a.doc", "b.doc"], "seen: 2 × .doc", "folder per class"),
         ([], "seen: nothing", "folder per class"),
@@ -240,13 +242,13 @@ def test_ignore_settles_what_was_ambiguous(tmp_path: Path) -> None:
 
 
 def test_several_tables_are_listed(tmp_path: Path) -> None:
-    for name in ("one.csv", "two.csv"):
+    for name in ("one.csv", "three.csv", "two.csv"):
         write_table(tmp_path / name, ["text", "label"], ["a", "x"], ["b", "y"])
 
-    with pytest.raises(DataError, match=r"there are 2 tables: 'one.csv', 'two.csv'") as caught:
+    with pytest.raises(DataError, match=r"there are 3 tables: 'one.csv', 'three.csv', 'two.csv'") as caught:
         plan(tmp_path)
 
-    assert "--ignore two.csv" in (caught.value.hint or "")
+    assert "--ignore three.csv --ignore two.csv" in (caught.value.hint or "")
 
 
 def test_an_option_for_columns_without_a_table_is_an_error(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_animals_have_22_classes_and_two_conflicts(tmp_path: Path) -> None:
     info = add(tmp_path, "animals")
 
     assert (len(info.labels), info.samples) == (22, 1997)
-    assert "4 samples are exact copies of each other under different labels" in info.notes[0]
+    assert "4 samples in 2 groups of exact copies stand under different labels" in info.notes[0]
 
 
 def test_birds_are_split_by_recording_with_every_species_everywhere(tmp_path: Path) -> None:

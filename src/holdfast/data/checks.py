@@ -1,5 +1,6 @@
 """What may be wrong with a dataset, before anyone trains on it."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,7 @@ from holdfast.data.finding import LEVELS, Finding
 from holdfast.data.info import QUARANTINE, restore_command
 from holdfast.data.leak import leak
 from holdfast.data.parquets import read_parquet
-from holdfast.data.plan import META, some
+from holdfast.data.plan import META, some, told_counts
 from holdfast.data.relatives import SHOWN, beside, several
 from holdfast.data.version import Version
 
@@ -183,12 +184,11 @@ def _quarantined(version: Version) -> Iterator[Finding]:
         return
     name = f"{version.info.name}@{version.info.version}"
     why = read_parquet(version.folder / QUARANTINE, columns=["reason"]).column("reason").value_counts()
-    reasons = sorted(((row["counts"], row["values"]) for row in why.to_pylist()), key=lambda row: -row[0])
-    told = "; ".join(f"{reason} ({count:,})" for count, reason in reasons[:5])
+    told = told_counts(Counter({row["values"]: row["counts"] for row in why.to_pylist()}), "reasons")
     yield Finding(
         "warning",
         "samples that were left out",
-        f"{version.info.quarantined:,} samples are in quarantine: {told}{'; …' if len(reasons) > 5 else ''}; "
+        f"{version.info.quarantined:,} samples are in quarantine: {told}; "
         f"see which with `holdfast data show {name}`",
         version.info.quarantined,
     )

@@ -14,7 +14,17 @@ from holdfast.core.refs import did_you_mean
 from holdfast.data.columns import file_columns, find_roles
 from holdfast.data.listing import Listing, list_names
 from holdfast.data.lookup import Lookup
-from holdfast.data.plan import Plan, Quarantined, SourceOptions, normal, reasons, some, split_name, telling
+from holdfast.data.plan import (
+    Plan,
+    Quarantined,
+    SourceOptions,
+    ignoring,
+    normal,
+    reasons,
+    some,
+    split_name,
+    telling,
+)
 from holdfast.data.rows import table_rows
 from holdfast.data.source import MAX_TABLE_BYTES, Source, is_ignored, is_litter
 from holdfast.data.tables import TABLES, Column, Table, read_table
@@ -133,7 +143,8 @@ def _one_table(tables: list[Table]) -> tuple[Table, Column]:
     described = "\n".join(table.describe(most=8) for table in tables[:4])
     raise DataError(
         f"there are {len(tables)} tables: {some([table.name for table in tables])}\n{described}",
-        hint=f"give one of them as the source, or leave others out: --ignore {tables[-1].name}",
+        hint="give one of them as the source, or leave out all but one: "
+        + ignoring([table.name for table in tables[1:]]),
     )
 
 
@@ -218,7 +229,7 @@ def read_folders(media: Listing) -> tuple[list[str], list[str]]:
         raise DataError(
             f"beside the split folders {some(splits)} there are others: "
             + some([f"{top} ({tops[top]:,} files)" for top in others]),
-            hint=f"move them, or leave them out: --ignore {others[0]}",
+            hint=f"move them, or leave them out: {ignoring(others)}",
         )
     if len(splits) > 1:  # train/cat/1.jpg
         split_at, class_at = 0, 1
@@ -296,7 +307,7 @@ def _one_modality(files: Listing) -> Modality:
         seen = ", ".join(f"{counts[m]:,} {m} files ({', '.join(kinds[m])})" for m in found)
         raise DataError(
             f"there are files of several kinds: {seen}",
-            hint=f"leave out all but one: --ignore '*{kinds[found[-1]][0]}'",
+            hint="leave out all but one: " + ignoring([f"*{s}" for m in found[1:] for s in kinds[m]]),
         )
     return found[0]
 

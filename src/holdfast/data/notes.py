@@ -1,6 +1,5 @@
 """What the user should hear about the samples of a version."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import pyarrow
 import pyarrow.compute as pc
 
 from holdfast.data.parquets import whole
-from holdfast.data.plan import Quarantined, some
+from holdfast.data.plan import Quarantined, reasons, some
 from holdfast.data.splits import Earlier
 from holdfast.data.units import index_of
 
@@ -23,12 +22,14 @@ def sample_notes(table: pyarrow.Table, quarantined: Sequence[Quarantined], earli
     """
     notes = []
     if quarantined:
-        reasons = Counter(item.reason for item in quarantined).most_common(3)
-        shown = "; ".join(f"{reason} ({count:,})" for reason, count in reasons)
-        notes.append(f"{len(quarantined):,} samples cannot be used and are in quarantine: {shown}")
-    if torn := _torn(table):
         notes.append(
-            f"{len(torn):,} samples are exact copies of each other under different labels: {some(torn)}"
+            f"{len(quarantined):,} samples cannot be used and are in quarantine: {reasons(quarantined)}"
+        )
+    torn, files = _torn(table)
+    if torn:
+        groups = "1 group" if files == 1 else f"{files:,} groups"
+        notes.append(
+            f"{len(torn):,} samples in {groups} of exact copies stand under different labels: {some(torn)}"
         )
     if twins := pc.sum(table.column("twin")).as_py():
         notes.append(f"{twins:,} test or validation samples are in training too, byte for byte")
@@ -37,8 +38,8 @@ def sample_notes(table: pyarrow.Table, quarantined: Sequence[Quarantined], earli
     return notes
 
 
-def _torn(table: pyarrow.Table) -> list[str]:
-    """Names of exact copies that stand under different labels."""
+def _torn(table: pyarrow.Table) -> tuple[list[str], int]:
+    """Names of exact copies that stand under different labels, copies side by side, and how many groups."""
     digests = whole(table.column("digest"))
     same = np.asarray(pc.equal(digests[1:], digests[:-1]), bool)
     copies = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
@@ -46,7 +47,8 @@ def _torn(table: pyarrow.Table) -> list[str]:
     labels_of: dict[str, set[tuple[str, ...]]] = {}
     for row in rows:
         labels_of.setdefault(row["digest"], set()).add(tuple(row["labels"]))
-    return [row["name"] for row in rows if len(labels_of[row["digest"]]) > 1]
+    several = {digest for digest, labels in labels_of.items() if len(labels) > 1}
+    return [row["name"] for row in rows if row["digest"] in several], len(several)
 
 
 def _moved(table: pyarrow.Table, earlier: Earlier) -> int:

@@ -1,5 +1,6 @@
 """What a source holds, row by row, before anything is stored."""
 
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -101,8 +102,31 @@ def telling(quarantined: Sequence[Quarantined]) -> Iterator[None]:
 
 def reasons(quarantined: Sequence[Quarantined]) -> str:
     """Why samples were left out, with counts, to show in a message."""
-    counts = Counter(item.reason for item in quarantined)
-    return "; ".join(f"{reason} ({count:,})" for reason, count in counts.most_common(5))
+    return told_counts(Counter(item.reason for item in quarantined), "reasons")
+
+
+def told_counts(counts: Counter[str], what: str, *, most: int = 5) -> str:
+    """The most frequent of these with their counts, and how many others there are.
+
+    >>> told_counts(Counter({"no label": 7, "empty": 2, "too large": 1}), "reasons", most=1)
+    'no label (7); and 2 more reasons (3)'
+    """
+    most = most + 1 if len(counts) == most + 1 else most  # "1 more" would take as much room
+    common = counts.most_common()
+    shown = [f"{word} ({count:,})" for word, count in common[:most]]
+    if others := common[most:]:
+        shown.append(f"and {len(others):,} more {what} ({sum(count for _, count in others):,})")
+    return "; ".join(shown)
+
+
+def ignoring(patterns: Sequence[str], *, most: int = 8) -> str:
+    """The options that leave these out, to show in a hint.
+
+    >>> print(ignoring(["*.txt", "old"]))
+    --ignore '*.txt' --ignore old
+    """
+    more = f" … ({len(patterns):,} in all)" if len(patterns) > most else ""
+    return " ".join(f"--ignore {shlex.quote(storable(pattern))}" for pattern in patterns[:most]) + more
 
 
 def split_name(text: str) -> str | None:
