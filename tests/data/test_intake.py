@@ -366,3 +366,12 @@ def test_a_link_in_a_class_to_another_class_takes_nothing_from_it(tmp_path: Path
 
     assert (info.samples, info.labels) == (12, ("disc", "square 2"))
     assert any("'disc/sub -> square 2'" in note for note in info.notes)
+
+
+def test_a_store_within_the_source_is_no_sample_of_it(tmp_path: Path) -> None:
+    source = write_images(tmp_path / "in", per_class=6)
+
+    first = add(source, source / "store/datasets")
+    second = add(source, source / "store/datasets")
+
+    assert second == first

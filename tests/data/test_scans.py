@@ -100,6 +100,28 @@ def test_a_file_that_was_just_written_is_not_trusted(source: Path, look: Looker)
     assert look.take() == ["a0"]
 
 
+def test_the_record_is_written_only_where_it_says_something_new(source: Path, look: Looker) -> None:
+    def written() -> int:
+        (record,) = (source.parent / "root/toys/scans").iterdir()
+        return record.stat().st_ino
+
+    add(source, look)
+    first = written()
+    add(source, look)
+    assert written() == first
+
+    (source / "a/0.txt").unlink()
+    add(source, look)
+    fewer = written()
+    write(source / "a/0.txt", "another")
+    add(source, look)
+
+    assert len({first, fewer, written()}) == 3
+    look.take()
+    add(source, look)
+    assert look.take() == []
+
+
 @pytest.mark.parametrize("harm", ["cut", "empty", "gone"])
 def test_a_lost_record_only_costs_time(source: Path, look: Looker, harm: str) -> None:
     first = add(source, look)

@@ -1,6 +1,7 @@
 """Folders, zips and tars read alike; what is damaged or a bomb says so."""
 
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -101,3 +102,34 @@ def test_what_is_no_source_says_what_is(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=message), open_source(path):
             pass
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "d/cat/1.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"1" * 100)
+    reading = os.read
+
+    def growing(handle: int, length: int) -> bytes:
+        with path.open("ab") as file:
+            file.write(b"1" * 100)
+        return reading(handle, length)
+
+    with open_source(tmp_path / "d") as source:
+        monkeypatch.setattr("holdfast.data.source.os.read", growing)
+        with pytest.raises(InputError, match=r"^changed while it was being read$"):
+            source.read("cat/1.jpg", limit=150)
+
+
+def test_a_file_that_comes_in_several_parts_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.jpg").write_bytes(bytes(range(100)))
+    reading = os.read
+
+    with open_source(tmp_path) as source:
+        monkeypatch.setattr("holdfast.data.source.os.read", lambda handle, length: reading(handle, 10))
+
+        assert source.read("1.jpg") == bytes(range(100))

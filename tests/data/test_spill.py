@@ -1,5 +1,6 @@
 """Bytes are read once, where there is room to keep them."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -73,3 +74,21 @@ def test_where_there_is_no_room_to_keep_bytes_they_are_read_twice(
     assert tight.fingerprint == roomy.fingerprint
     with open_version(tmp_path / "tight", parse_ref("toys")) as version:
         assert all(version.read(i) for i in range(8))
+
+
+def test_what_vanishes_before_it_is_stored_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_images(tmp_path / "in", per_class=4)
+    lost = next(source.rglob("*.png"))
+    held = lost.read_bytes()
+    monkeypatch.setattr(intake, "Spill", partial(Spill, room=0))
+
+    def lose(modality: str, data: bytes) -> Mapping[str, int]:
+        if data == held:
+            lost.unlink()
+        return {}
+
+    with pytest.raises(
+        DataError, match=f"{re.escape(lost.name)}', which was good .*: cannot be read"
+    ) as caught:
+        ingest(source, tmp_path / "root", "toys", probe=lose)
+    assert "--ignore" in (caught.value.hint or "")

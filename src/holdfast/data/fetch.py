@@ -32,8 +32,15 @@ _PART_BYTES = 16 * 2**20
 
 
 @contextmanager
-def open_any(source: str | Path, *, ignore: tuple[str, ...] = ()) -> Iterator[Source]:
+def open_any(
+    source: str | Path, *, ignore: tuple[str, ...] = (), apart: tuple[Path, ...] = ()
+) -> Iterator[Source]:
     """Open a source wherever it is: on this machine as `open_source` does, at an address, or a HF dataset.
+
+    Args:
+        source: a path or an address.
+        ignore: patterns of files that do not count.
+        apart: folders here that are no part of it, should they lie in it.
 
     Raises:
         DataError: if it is not there, is none of these, or may not be read.
@@ -41,7 +48,7 @@ def open_any(source: str | Path, *, ignore: tuple[str, ...] = ()) -> Iterator[So
     text = str(source)
     if "://" not in text:
         opened = hugging_source if is_hugging(Path(source)) else open_source
-        with opened(Path(source), ignore=ignore) as it:
+        with opened(Path(source), ignore=ignore, apart=apart) as it:
             yield it
         return
     place, name = place_of(text)

@@ -23,9 +23,8 @@ from holdfast.core.errors import DataError, InputError
 from holdfast.core.media import modality_of
 from holdfast.core.progress import progress
 from holdfast.data.listing import Listing, list_names
-from holdfast.data.source import MAX_SAMPLE_BYTES, Listed, Source, too_large
+from holdfast.data.source import MAX_SAMPLE_BYTES, Listed, Source, is_hidden, too_large
 
-_TABLE = "rows.parquet"
 _MEDIA = {"Image", "Audio"}
 _PART = re.compile(r"([a-z_]+?)(?:-\d+-of-\d+)?\.(?:parquet|arrow)")
 _MAGIC = (
@@ -41,25 +40,37 @@ _MAGIC = (
 )
 
 
-def is_hugging(folder: Path) -> bool:
-    """Whether a folder is a dataset that `datasets` saved, or holds Parquet parts that say they are one."""
-    if not folder.is_dir():
+def is_hugging(path: Path) -> bool:
+    """Whether a folder is a dataset that `datasets` saved, or holds Parquet parts that say they are one; or a
+    file is such a part, with pictures or sounds in it, or with classes."""
+    if path.is_file():
+        schema = _schema(path) if path.suffix.lower() == ".parquet" else None
+        return schema is not None and _speaks_of_samples(schema)
+    if not path.is_dir():
         return False
-    if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return True
-    parts = [*folder.glob("*.parquet"), *folder.glob("data/*.parquet")]
-    return bool(parts) and all(_features(parquet.read_schema(part)) for part in parts[:1])
+    parts = [*path.glob("*.parquet"), *path.glob("data/*.parquet")]
+    first = _schema(parts[0]) if parts else None
+    return first is not None and bool(_features(first))
 
 
 @contextmanager
-def hugging_source(folder: Path, *, ignore: tuple[str, ...] = ()) -> Iterator[Source]:
-    """Open such a folder: a table of its rows, beside the pictures or sounds in them as files.
+def hugging_source(
+    path: Path, *, ignore: tuple[str, ...] = (), apart: tuple[Path, ...] = ()
+) -> Iterator[Source]:
+    """Open such a folder or part: a table of its rows, beside the pictures or sounds in them as files.
+
+    Args:
+        path: where it is.
+        ignore: patterns of columns that do not count.
+        apart: folders that are no part of it, should they lie in it.
 
     Raises:
         DataError: if there are no rows, or a part is damaged.
     """
-    parts = sorted([*folder.rglob("*.arrow"), *folder.rglob("*.parquet")])
-    parts = [part for part in parts if not part.name.startswith("cache-")]
+    folder = path.parent if path.is_file() else path
+    parts = [path] if path.is_file() else _parts(path, apart)
     if not parts:
         raise DataError(f"there are no .arrow or .parquet files in {folder}", hint="save the dataset again")
     with tempfile.TemporaryFile() as spill:
@@ -71,7 +82,20 @@ def hugging_source(folder: Path, *, ignore: tuple[str, ...] = ()) -> Iterator[So
                 except (pyarrow.ArrowException, OSError) as error:
                     raise DataError(f"{part} is damaged: {error}", hint="fetch or save it again") from error
                 bar.advance()
-        yield _Hugging(rows, ignore)
+        yield _Hugging(rows, parts[0].name if len(parts) == 1 else f"*{parts[0].suffix}", ignore)
+
+
+def _parts(folder: Path, apart: tuple[Path, ...]) -> list[Path]:
+    here = folder.resolve()
+    inside = {place for it in apart if here in (place := it.resolve()).parents}
+    found = sorted([*folder.rglob("*.arrow"), *folder.rglob("*.parquet")])
+    return [
+        part
+        for part in found
+        if not part.name.startswith("cache-")
+        and not any(map(is_hidden, part.relative_to(folder).parts))
+        and not (inside and inside & set(part.resolve().parents))
+    ]
 
 
 @dataclass
@@ -124,8 +148,8 @@ class _Rows:
 
 
 class _Hugging(Listed):
-    def __init__(self, rows: _Rows, ignore: tuple[str, ...]) -> None:
-        super().__init__(ignore, table=_TABLE)
+    def __init__(self, rows: _Rows, table: str, ignore: tuple[str, ...]) -> None:
+        super().__init__(ignore, table)
         self._rows, self._lock = rows, threading.Lock()
         whole = pyarrow.concat_tables(rows.tables, promote_options="permissive")
         written = io.BytesIO()
@@ -134,10 +158,10 @@ class _Hugging(Listed):
 
     def _list(self) -> Listing:
         files = ((name, length) for name, (_, length) in self._rows.places.items())
-        return list_names([(_TABLE, len(self._table)), *files])
+        return list_names([(self.table or "", len(self._table)), *files])
 
     def read(self, name: str, *, limit: int = MAX_SAMPLE_BYTES) -> bytes:
-        if name == _TABLE:
+        if name == self.table:
             return self._table
         if name not in self._rows.places:
             raise InputError("cannot be read: the dataset does not have it")
@@ -158,6 +182,21 @@ def _batches(part: Path) -> Iterator[pyarrow.RecordBatch]:
         for batch in ipc.open_stream(mapped):
             for start in range(0, len(batch), 256):
                 yield batch.slice(start, 256)
+
+
+def _schema(part: Path) -> pyarrow.Schema | None:
+    try:
+        return parquet.read_schema(part)
+    except (pyarrow.ArrowException, OSError):  # damaged: whoever reads it will say so
+        return None
+
+
+def _speaks_of_samples(schema: pyarrow.Schema) -> bool:
+    features = _features(schema)
+    classes = [
+        kind for kind in features.values() if isinstance(kind, dict) and kind.get("_type") == "ClassLabel"
+    ]
+    return bool(classes) or any(_is_media(features.get(n), schema.field(n).type) for n in schema.names)
 
 
 def _features(schema: pyarrow.Schema) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from holdfast.core.addresses import masked
-from holdfast.core.errors import DataError
+from holdfast.core.errors import DataError, InputError
 from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, write_json
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
@@ -52,6 +52,7 @@ def ingest(
     options: SourceOptions | None = None,
     probe: Probe,
     verify: bool = False,
+    apart: Sequence[Path] = (),
 ) -> VersionInfo:
     """Take a source into the dataset `name`, as its next version.
 
@@ -66,6 +67,7 @@ def ingest(
         probe: looks at each sample; those that it refuses are quarantined with the reason.
         verify: read everything, also files that have the size, time and inode that they had when they were
             last read, and check every byte that is stored.
+        apart: folders that are no part of the source, should they lie in it; `root` is none in any case.
 
     Raises:
         DataError: if the source cannot be understood, or nothing in it can be decoded.
@@ -74,7 +76,7 @@ def ingest(
     check_name(name)
     options = options or SourceOptions()
     _check_shares(options)
-    with open_any(source, ignore=options.ignore) as opened:
+    with open_any(source, ignore=options.ignore, apart=(root, *apart)) as opened:
         scan = Scan(root / name / "scans", str(source))
         plan = plan_source(opened, options)
         home = root / name
@@ -212,11 +214,16 @@ class _Writer:
         def again(place: int) -> bytes:
             if not self.plan.has_files:
                 return bytes(self.plan.rows.column("text")[int(seen.rows[chosen[place]])].as_py())
-            data = self.source.read(names[place].as_py())
-            if digest_bytes(data) != digests[place].as_py():
+            name = names[place].as_py()
+            hint = "run the command again, when nothing writes there; or --ignore it"
+            try:
+                data = self.source.read(name)
+            except InputError as error:
                 raise DataError(
-                    f"{names[place].as_py()!r} changed while it was being read", hint="run the command again"
-                )
+                    f"{name!r}, which was good a moment ago: {error.message}", hint=hint
+                ) from error
+            if digest_bytes(data) != digests[place].as_py():
+                raise DataError(f"{name!r} changed while it was being read", hint=hint)
             return data
 
         return digests, suffixes, read, seen.lengths[chosen]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
-from holdfast.core.errors import DataError
+from holdfast.core.errors import DataError, InputError
 from holdfast.core.media import SUFFIXES, Modality
 from holdfast.core.refs import did_you_mean
 from holdfast.data.columns import file_columns, find_roles
@@ -82,7 +82,15 @@ def _refuse_idle_patterns(tables: list[Table], source: Source, patterns: Sequenc
 
 def _tables(source: Source) -> list[Table]:
     names = [source.table] if source.table else _table_names(source.listing)
-    return [read_table(name, source.read(name, limit=MAX_TABLE_BYTES)) for name in names]
+    return [_read_table(name, source) for name in names]
+
+
+def _read_table(name: str, source: Source) -> Table:
+    try:
+        data = source.read(name, limit=MAX_TABLE_BYTES)
+    except InputError as error:
+        raise DataError(f"the table {name!r}: {error.message}", hint="mend it, or --ignore it") from error
+    return read_table(name, data)
 
 
 def _is_for_table(tables: list[Table], source: Source, options: SourceOptions, lookup: Lookup) -> bool:

@@ -35,6 +35,7 @@ class Scan:
         key = hashlib.sha256(str(Path(source).resolve()).encode("utf-8", "backslashreplace")).hexdigest()
         self._path = folder / f"{key[:16]}.parquet"
         self._began = time.time_ns()
+        self._holding = -1
 
     def unchanged(self, plan: Plan) -> Seen | None:
         """What is known of those rows of a plan whose files have the size, time and inode that they had."""
@@ -46,6 +47,7 @@ class Scan:
         for stamp in _STAMPS:
             there &= plan.rows.column(stamp).to_numpy() == record.column(stamp).to_numpy()[at]
         rows = np.flatnonzero(there)
+        self._holding = len(rows) if len(rows) == len(record) else -1  # it says nothing that is no longer so
         known = record.take(pyarrow.array(at[rows]))
         columns = {name: whole(known.column(name)) for name in known.column_names}
         facts = {name: column for name, column in columns.items() if name not in _OWN}
@@ -60,6 +62,8 @@ class Scan:
         stable = (rows.column("changed").to_numpy() < self._began - _FRESH_NS) & (
             rows.column("size").to_numpy() == seen.lengths
         )
+        if int(stable.sum()) == self._holding:  # and it says all there is to say
+            return
         record = rows.append_column("digest", seen.digests)
         for name, column in seen.facts.items():
             if name not in _OWN:

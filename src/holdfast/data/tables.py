@@ -100,7 +100,7 @@ def read_table(name: str, data: bytes) -> Table:
     ['cat']
     """
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix == ".parquet":
+    if suffix == ".parquet" or data.startswith(b"PAR1"):
         table = _from_parquet(name, data)
     elif suffix in (".jsonl", ".ndjson"):
         table = _from_json_lines(name, data)

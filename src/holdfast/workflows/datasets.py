@@ -43,7 +43,15 @@ def data_add(
     from holdfast.modality import probe
 
     name = check_name(name) if name else name_from(Path(source).resolve().name.split(".")[0])
-    info = ingest(source, workspace.datasets, name, options=options, probe=probe, verify=verify)
+    info = ingest(
+        source,
+        workspace.datasets,
+        name,
+        options=options,
+        probe=probe,
+        verify=verify,
+        apart=(workspace.home, workspace.runs, workspace.models, workspace.sweeps),
+    )
     return {"ref": f"{info.name}@{info.version}", **asdict(info)}
 
 
