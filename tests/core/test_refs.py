@@ -27,8 +27,27 @@ def test_says_what_a_reference_looks_like(text: str) -> None:
 
 
 @given(st.text())
-def test_makes_a_name_of_any_text(text: str) -> None:
-    assert check_name(name_from(text))
+def test_makes_a_name_of_any_text_or_asks_for_one(text: str) -> None:
+    try:
+        name = name_from(text)
+    except RefError:
+        name = "asked"
+
+    assert check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Brain MRI (2)", "brain_mri_2"), ("2024", "2024"), ("Äpfel", "pfel"), ("猫 pictures", "pictures")],
+)
+def test_a_name_is_made_of_what_most_of_a_text_is(text: str, name: str) -> None:
+    assert name_from(text) == name
+
+
+@pytest.mark.parametrize("text", ["猫犬", "写真 2", "猫a", "", "..", "?", "\udcff\udcfe"])
+def test_no_name_is_made_of_what_others_may_make_the_same_name_of(text: str) -> None:
+    with pytest.raises(RefError, match=r"^no name can be made from"):
+        name_from(text)
 
 
 def test_guesses_what_was_meant() -> None:

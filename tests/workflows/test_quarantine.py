@@ -1,3 +1,6 @@
+import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +85,19 @@ def test_nothing_but_broken_files_is_an_error_that_says_why(
         data_add(tmp_path / "source", Workspace(tmp_path / "home"))
 
     assert not list((tmp_path / "home").glob("datasets/*/versions/*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems want Unicode")
+@pytest.mark.parametrize("kind", ["folder", "table"])
+def test_a_source_whose_name_is_no_unicode_is_taken(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / os.fsdecode(b"sur\xff" if kind == "folder" else b"sur\xff.csv")
+    written = write_images(source, per_class=6) if kind == "folder" else write_texts(source, per_class=6)
+
+    added = data_add(written, Workspace(tmp_path / "home"))
+
+    assert (added["ref"], added["samples"], added["source"]) == (
+        "sur@1",
+        12,
+        str(source).replace("\udcff", "\\udcff"),
+    )
+    json.dumps(data_show("sur", Workspace(tmp_path / "home")), ensure_ascii=False).encode()

@@ -62,10 +62,20 @@ def check_name(name: str, text: str | None = None) -> str:
 def name_from(text: str) -> str:
     """A name made from any text, such as that of a folder.
 
+    Raises:
+        RefError: if at most half of its letters can be in a name: then others may well make the same one.
+
     >>> name_from("Brain MRI (2)")
     'brain_mri_2'
     """
-    return re.sub(r"[^a-z0-9.-]+", "_", text.lower()).strip("._-")[:64] or "data"
+    name = re.sub(r"[^a-z0-9.-]+", "_", text.lower()).strip("._-")[:64]
+    letters = [letter.isascii() for letter in text if letter.isalpha()]
+    if not name or (letters and sum(letters) <= len(letters) / 2):
+        raise RefError(
+            f"no name can be made from {text!r}",
+            hint="give one with --name: lower-case letters a to z, digits, dots, dashes, underscores",
+        )
+    return name
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -90,9 +90,14 @@ def ingest(
             refuse_empty(seen, quarantined)
             writer = _Writer(store, opened, plan, spill, verify=verify)
             with telling(quarantined):
-                info = writer.write(seen, quarantined, options, masked(str(source)))
+                info = writer.write(seen, quarantined, options, _title(source))
             scan.remember(plan, seen)
             return info
+
+
+def _title(source: str | Path) -> str:
+    """The source without secrets, as JSON can hold it: a path on Linux may be any bytes."""
+    return masked(str(source)).encode("utf-8", "backslashreplace").decode()
 
 
 def _sum_of_sizes(plan: Plan) -> int:
