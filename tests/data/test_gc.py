@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_all_versions_whole(root: Path, monkeypatch: pytest.M
 
     with monkeypatch.context() as patched:
         patched.setattr("holdfast.data.shards._write_all", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(DataError, match="toys: No space left"):
             collect(root, "toys")
 
     assert whole(root) == {2: before[2], 3: before[3]}

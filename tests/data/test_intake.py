@@ -350,7 +350,7 @@ def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(
 
     with monkeypatch.context() as patched:
         patched.setattr("holdfast.data.shards._write_all", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(DataError, match="No space left"):
             add(source, root)
 
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before

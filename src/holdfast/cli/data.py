@@ -89,7 +89,9 @@ def data_check(
     against: Annotated[
         str | None, typer.Option("--against", help="Another version; say what has drifted since.")
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page that shows the samples.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", parser=opt.path, help="Write a page that shows the samples.")
+    ] = None,
     home: opt.Home = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -122,7 +124,9 @@ def data_log(
 def data_diff(
     one: Annotated[str, typer.Argument(metavar="A", help="A version, such as birds@1.")],
     other: Annotated[str, typer.Argument(metavar="B", help="Another, such as birds@gold or birds.")],
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page that shows the samples.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", parser=opt.path, help="Write a page that shows the samples.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Names to print of each kind.")] = 10,
     home: opt.Home = None,
     as_json: opt.Json = False,
@@ -159,7 +163,12 @@ def data_tag(
 @data_app.command("checkout")
 def data_checkout(
     ref: opt.Version,
-    folder: Annotated[Path, typer.Argument(help="Where the files go; made if it is not there.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", parser=opt.path, help="Where the files go; made if it is not there."
+        ),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Overwrite other files that are there.")] = False,
     home: opt.Home = None,
     as_json: opt.Json = False,
@@ -176,7 +185,10 @@ def data_checkout(
 @data_app.command("export")
 def data_export(
     ref: opt.Version,
-    to: Annotated[Path, typer.Argument(help="A new file (.tar, .zip, .parquet) or folder.")],
+    to: Annotated[
+        Path,
+        typer.Argument(metavar="TO", parser=opt.path, help="A new file (.tar, .zip, .parquet) or folder."),
+    ],
     kind: Annotated[
         Literal["folder", "tar", "zip", "webdataset", "parquet"] | None,
         typer.Option("--format", help="The form; default: what the suffix says."),

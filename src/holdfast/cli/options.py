@@ -5,22 +5,45 @@ from typing import Annotated, Any
 
 import typer
 
+from holdfast.core.errors import ConfigError
+
 STYLE: dict[str, Any] = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 """Of every group of commands."""
 
+
+def path(text: str) -> Path:
+    """A path that somebody wrote; nothing at all, as an unset variable gives, is none."""
+    return Path(text_of_path(text))
+
+
+def text_of_path(text: str) -> str:
+    """As `path`, where it may also be an address or a reference.
+
+    Raises:
+        ConfigError: if there is no text.
+    """
+    if not text:
+        raise ConfigError("'' is no path", hint="write . for the folder that you are in")
+    return text
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Home = Annotated[
-    Path | None, typer.Option("--home", help="The workspace; default: HOLDFAST_HOME, else the nearest one.")
+    Path | None,
+    typer.Option("--home", parser=path, help="The workspace; default: HOLDFAST_HOME, else the nearest one."),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as optim.lr=3e-4.")
 ]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", parser=path, help="A YAML file of settings.")]
 Force = Annotated[bool, typer.Option("--force", help="Move the alias even where the gate says no.")]
 Source = Annotated[
     str,
     typer.Argument(
-        help="A folder, a table, a zip or a tar of labelled samples; here, or at s3://, gs://, https://."
+        metavar="SOURCE",
+        parser=text_of_path,
+        help="A folder, a table, a zip or a tar of labelled samples; here, or at s3://, gs://, https://, "
+        "hf://datasets/USER/NAME.",
     ),
 ]
 Version = Annotated[

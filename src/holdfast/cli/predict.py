@@ -17,10 +17,13 @@ _SOURCES = "Files, folders, archives, @LIST, datasets (birds@3:test) or addresse
 
 def predict(
     model: Annotated[str, typer.Argument(help="A model, such as birds@champion.")],
-    sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help=_SOURCES)] = None,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", parser=opt.text_of_path, help=_SOURCES)
+    ] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text; may be given again.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="A folder for the predictions, as Parquet files.")
+        Path | None,
+        typer.Option("--out", parser=opt.path, help="A folder for the predictions, as Parquet files."),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"], typer.Option("--engine", help="Threads, or processes of Ray Data.")

@@ -1,6 +1,7 @@
 """The commands that copy datasets to a remote and from it."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,18 @@ from holdfast.cli.show import show
 from holdfast.core.workspace import find_workspace
 
 Remote = Annotated[
-    str, typer.Argument(metavar="REMOTE", help="A folder, s3://bucket/prefix or gs://bucket/prefix.")
+    str,
+    typer.Argument(
+        metavar="REMOTE", parser=opt.text_of_path, help="A folder, s3://bucket/prefix or gs://bucket/prefix."
+    ),
 ]
 _GB = 2**30
+
+
+def _finite(cache_gb: float) -> float:
+    if not isfinite(cache_gb):
+        raise typer.BadParameter(f"{cache_gb} is no number of gigabytes")
+    return cache_gb
 
 
 def push(
@@ -37,7 +47,7 @@ def pull(
         bool, typer.Option("--lazy", help="Only the manifest; read samples when needed.")
     ] = False,
     cache_gb: Annotated[
-        float, typer.Option("--cache-gb", min=0, help="What a lazy one may keep here.")
+        float, typer.Option("--cache-gb", min=0, callback=_finite, help="What a lazy one may keep here.")
     ] = 8.0,
     home: opt.Home = None,
     as_json: opt.Json = False,

@@ -39,7 +39,9 @@ def runs_compare(
     ],
     every: Annotated[bool, typer.Option("--all", help="List the settings that are the same too.")] = False,
     samples: Annotated[int, typer.Option(help="Most samples to list for each pair.", min=0)] = 24,
-    html: Annotated[Path | None, typer.Option("--html", help="Write all of it as one page.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", parser=opt.path, help="Write all of it as one page.")
+    ] = None,
     home: opt.Home = None,
     as_json: opt.Json = False,
 ) -> None:

@@ -1,9 +1,15 @@
 """Printing: data to stdout, as JSON for programs or as text for people; the rest to stderr."""
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What would move the cursor, colour the line or turn the reading order round."""
 
 
 def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
@@ -11,12 +17,33 @@ def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
     if as_json:
         print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
     else:
-        print(text(value), flush=True)
+        print(text(harmless(value)), flush=True)
+
+
+def harmless(value: Any) -> Any:
+    r"""The same with control characters written as escapes: names and labels are anybody's, a terminal obeys.
+
+    >>> print(harmless("\x1b[2J")), print(harmless({"a": ["one\ntwo"]})["a"][0])
+    \x1b[2J
+    one\ntwo
+    (None, None)
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() else _CONTROL.sub(_escaped, value)
+    if isinstance(value, Mapping):
+        return {harmless(key): harmless(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(harmless(item) for item in value)
+    return value
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return ascii(found.group())[1:-1]
 
 
 def warner(as_json: bool) -> Callable[[str], None] | None:
     """Says a warning on stderr; None with `--json`, where the result holds it."""
-    return None if as_json else lambda line: print(f"! {line}", file=sys.stderr, flush=True)
+    return None if as_json else lambda line: print(f"! {harmless(line)}", file=sys.stderr, flush=True)
 
 
 def complain(message: str, hint: str | None = None, *, code: int = 1) -> NoReturn:
@@ -24,8 +51,20 @@ def complain(message: str, hint: str | None = None, *, code: int = 1) -> NoRetur
     if "--json" in sys.argv:
         print(json.dumps({"error": message, "hint": hint}, ensure_ascii=False), file=sys.stderr)
     else:
-        print(f"error: {message}" + (f"\nhint: {hint}" if hint else ""), file=sys.stderr)
+        told = f"error: {message}" + (f"\nhint: {hint}" if hint else "")
+        print("\n".join(map(harmless, told.split("\n"))), file=sys.stderr)
     sys.exit(code)
+
+
+def give_up_stdout() -> str | None:
+    """Why the standard output cannot be written, after which it takes nothing more; None if it can."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError):  # what it holds would be tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return os.strerror(error.errno or 0)
+    return None
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str = "nothing yet") -> str:

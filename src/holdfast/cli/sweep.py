@@ -20,7 +20,8 @@ def sweep(
     dataset: Annotated[str, typer.Argument(help="A dataset, such as birds or birds@3.")],
     values: Values = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="A YAML file of settings, or a sweep.yaml of W&B.")
+        Path | None,
+        typer.Option("--config", parser=opt.path, help="A YAML file of settings, or a sweep.yaml of W&B."),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Of the sweep; default: made from what it varies.")

@@ -1,5 +1,6 @@
 """Files that are whole or not there: written aside, flushed to disk, renamed into place."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,8 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from holdfast.core.errors import DataError
+
 ASIDE = ".aside-"
 """Names that begin so are unfinished; no reader looks at them."""
+_NO_ROOM = {
+    errno.ENOSPC: "make room there, and run it again",
+    errno.EDQUOT: "your quota there is used up: make room, and run it again",
+    errno.EFBIG: "a file may not be so large there: see `ulimit -f` and the file system, and run it again",
+    errno.EROFS: "nothing can be written there: give another place",
+}
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -19,11 +28,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{ASIDE}{uuid.uuid4().hex}")
     try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        with _naming(path):
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
@@ -56,13 +66,48 @@ def append_line(path: Path, line: str) -> None:
     Call it under a lock where several processes append.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with _naming(path), path.open("ab+") as file:
         end = file.seek(0, os.SEEK_END)
         if end and not _ends_line(file, end):
             file.truncate(_last_newline(path))
         file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def room_told(place: str | Path, *, hint: str | None = None) -> Iterator[None]:
+    """Let an error of a full disk, which names no file or one that nobody knows, say where there is no room.
+
+    Args:
+        place: what was being written.
+        hint: what to do where there is no room; by default to run it again then.
+
+    Raises:
+        DataError: if a disk or a quota is full, a file too large, or the disk cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        mend = no_room_hint(error)
+        if mend is None:
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise DataError(
+            f"{place}: {os.strerror(error.errno or 0)}", hint=hint if hint and full else mend
+        ) from error
+
+
+def no_room_hint(error: OSError) -> str | None:
+    """What to do where there is no room to write; None if the error is another one."""
+    return _NO_ROOM.get(error.errno or 0)
+
+
+def place_of(error: OSError) -> Path:
+    """The file that an error is about, under the name that it was to have."""
+    name = error.filename2 or error.filename
+    path = Path(os.fsdecode(name) if isinstance(name, bytes) else str(name))
+    return path.parent if path.name.startswith(ASIDE) else path
 
 
 def whole_lines(path: Path) -> list[str]:
@@ -148,6 +193,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let errors name the file that is written, and not the one aside."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def _ends_line(file: Any, end: int) -> bool:

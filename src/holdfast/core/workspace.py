@@ -55,8 +55,10 @@ def find_workspace(home: str | Path | None = None, *, start: Path | None = None)
         start: where to look from; the current folder by default.
 
     Raises:
-        ConfigError: if what is named is a file.
+        ConfigError: if what is named is a file, or nothing.
     """
+    if home == "":
+        raise ConfigError("'' is no workspace", hint="name a folder, or leave --home out")
     start = start or Path.cwd()
     chosen = home or os.environ.get("HOLDFAST_HOME")
     if chosen:

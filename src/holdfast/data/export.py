@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from holdfast.core.ahead import ahead
 from holdfast.core.errors import DataError
-from holdfast.core.files import ASIDE, folder_aside, put_in_place, write_json
+from holdfast.core.files import ASIDE, folder_aside, put_in_place, room_told, write_json
 from holdfast.core.progress import Progress, progress
 from holdfast.data.checkout import OWN, checkout, refuse_names
 from holdfast.data.plan import META, SPLITS
@@ -58,7 +58,7 @@ def export(version: Version, to: Path, *, kind: Format | None = None, force: boo
         raise DataError(f"{to} is there already", hint="give another place, or replace it with --force")
     version.refuse_altered()
     to.parent.mkdir(parents=True, exist_ok=True)
-    with progress("exporting", len(version), unit="samples") as bar:
+    with room_told(to), progress("exporting", len(version), unit="samples") as bar:
         if chosen in ("folder", "webdataset"):
             _folder(version, to, bar, webdataset=chosen == "webdataset")
         else:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from holdfast.core.errors import DataError, RefError
-from holdfast.core.files import ASIDE, clear_aside, digest_bytes, put_in_place, sync_folder
+from holdfast.core.files import ASIDE, clear_aside, digest_bytes, put_in_place, room_told, sync_folder
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.data.info import SAMPLES, restore_command, version_folder, versions_of, without_command
@@ -57,7 +57,7 @@ def collect(root: Path, name: str) -> Collected:
     home = root / name
     if not (home / "shards").is_dir():
         raise RefError(f"there is no dataset {name!r}", hint="`holdfast data list` shows what there is")
-    with locked(home / ".lock", what=f"dataset {name}"):
+    with locked(home / ".lock", what=f"dataset {name}"), room_told(home):
         for folder in (home, home / "shards", home / "versions", *home.glob("versions/[0-9]*")):
             clear_aside(folder)
         before = _sizes(home / "shards")

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from holdfast.core.addresses import masked
 from holdfast.core.errors import DataError, InputError
-from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, write_json
+from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, room_told, write_json
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import check_name
@@ -81,7 +81,7 @@ def ingest(
         plan = plan_source(opened, options)
         home = root / name
         lock = locked(home / ".lock", what=f"dataset {name}")
-        with lock, Spill(home, expected=_sum_of_sizes(plan)) as spill:
+        with lock, room_told(home), Spill(home, expected=_sum_of_sizes(plan)) as spill:
             for folder in (home, home / "shards", home / "versions", home / "scans"):
                 clear_aside(folder)
             store = Store(root, name, verify=verify)

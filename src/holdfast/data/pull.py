@@ -15,6 +15,7 @@ from holdfast.core.files import (
     digest_file,
     folder_aside,
     publish,
+    room_told,
     sync_folder,
     write_bytes,
     write_json,
@@ -27,7 +28,7 @@ from holdfast.data.lazy import LAZY, drop_blocks
 from holdfast.data.parquets import read_parquet
 from holdfast.data.push import Copied, in_parallel, numbers_there, same_content, shard_names, version_there
 from holdfast.data.remote import Remote, open_remote
-from holdfast.data.remote_faults import room_told
+from holdfast.data.remote_faults import STAYS
 
 _PART_BYTES = 8 * 2**20
 _PARTS_AT_ONCE = 4
@@ -63,7 +64,7 @@ def pull(
             f"there is no {ref.name}@{number} at {remote.uri}", hint="check its number and the address"
         )
     home = root / ref.name
-    with locked(home / ".lock", what=f"dataset {ref.name}"), room_told(home):
+    with locked(home / ".lock", what=f"dataset {ref.name}"), room_told(home, hint=STAYS):
         for folder in (home / "shards", home / "versions"):
             clear_aside(folder)
         return _Pull(root, remote, there).run(lazy, cache_bytes)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow
 
 from holdfast.core.errors import DataError, RefError
-from holdfast.core.files import ASIDE, clear_aside
+from holdfast.core.files import ASIDE, clear_aside, room_told
 from holdfast.core.locks import locked
 from holdfast.core.progress import progress
 from holdfast.core.refs import Ref
@@ -29,7 +29,7 @@ from holdfast.data.info import (
 from holdfast.data.lazy import LAZY
 from holdfast.data.parquets import read_parquet
 from holdfast.data.remote import LAST, Folder, Remote, open_remote
-from holdfast.data.remote_faults import room_told
+from holdfast.data.remote_faults import STAYS
 
 AT_ONCE = 4
 """Shards that are copied at the same time."""
@@ -68,7 +68,9 @@ def push(root: Path, ref: Ref, where: str | Path) -> Copied:
     remote = open_remote(where)
     if isinstance(remote, Folder) and remote.folder.resolve() == root.resolve():
         raise DataError(f"{remote.uri} is this workspace's own store", hint="give another folder")
-    with _held(remote, ref.name), room_told(Path(remote.uri)):
+    if isinstance(remote, Folder):
+        _refuse_foreign(remote.folder, ref.name)
+    with _held(remote, ref.name), room_told(remote.uri, hint=STAYS):
         there = version_there(remote, ref.name, number)
         if there is not None and not same_content(folder, info, remote, there):
             raise _taken(info, remote, there.fingerprint)
@@ -196,6 +198,32 @@ def _publish(folder: Path, info: VersionInfo, remote: Remote) -> None:
             raise _on_its_way(info, remote) from error
         if not same_content(folder, info, remote, there):
             raise _taken(info, remote, there.fingerprint) from error
+
+
+def _refuse_foreign(folder: Path, name: str) -> None:
+    """Raise DataError if a folder, or the one of the dataset in it, holds something else than a store."""
+    entries = [path for path in _visible(folder) if path.name != "lost+found"]
+    if entries and not any(map(_is_dataset, entries)):
+        raise DataError(
+            f"{folder} is no store of datasets, and not empty: it holds {entries[0].name!r}",
+            hint=f"give a new folder, such as {folder / 'holdfast'}",
+        )
+    if _visible(folder / name) and not _is_dataset(folder / name):
+        raise DataError(
+            f"{folder / name} is there, and no dataset that was pushed",
+            hint="push to another folder, or move it away",
+        )
+
+
+def _visible(folder: Path) -> list[Path]:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file", hint="name a folder, which need not exist yet")
+    return sorted(path for path in folder.glob("[!.]*")) if folder.is_dir() else []
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a dataset lies in a folder, or somebody has begun to push one there."""
+    return (folder / ".lock").is_file() or all((folder / name).is_dir() for name in ("shards", "versions"))
 
 
 def _held(remote: Remote, name: str) -> AbstractContextManager[None]:

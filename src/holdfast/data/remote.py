@@ -75,6 +75,8 @@ def open_remote(where: str | Path) -> Remote:
         DataError: if it is none of these.
     """
     text = str(where)
+    if not text:
+        raise DataError("'' is no remote", hint="give a folder, s3://bucket/prefix or gs://bucket/prefix")
     kind = text.partition("://")[0] if "://" in text else ""
     if kind in ("", "file"):
         return Folder(Path(text.removeprefix("file://")).expanduser().resolve())

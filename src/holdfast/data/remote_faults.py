@@ -5,8 +5,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +13,7 @@ from holdfast.core.errors import DataError, HoldfastError
 
 T = TypeVar("T")
 
+STAYS = "make room and run it again: what was copied stays"
 ATTEMPTS = 6
 """How often one request is made before its fault counts as lasting: over some 15 seconds."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.4, 8.0
@@ -72,19 +71,6 @@ _BROKEN = {  # names, so that no library is imported to compare with
     *("ServerDisconnectedError", "ClientOSError", "FSTimeoutError", "HTTPClientError", "ResponseParserError"),
     *("ServerTimeoutError", "ClientConnectorError", "ChecksumError", "ProxyError", "ChunkedEncodingError"),
 }
-
-
-@contextmanager
-def room_told(folder: Path) -> Iterator[None]:
-    """Let an error of a full disk, which names no file, say where there is no room."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
-            raise
-        raise DataError(
-            f"{folder}: {error.strerror}", hint="make room and run it again: what was copied stays"
-        ) from error
 
 
 def retrying(

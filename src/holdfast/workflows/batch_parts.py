@@ -20,7 +20,7 @@ import pyarrow
 from pyarrow import parquet
 
 from holdfast.core.errors import DataError
-from holdfast.core.files import folder_aside, publish, read_json, write_bytes, write_json
+from holdfast.core.files import folder_aside, publish, read_json, room_told, write_bytes, write_json
 from holdfast.data.parquets import read_parquet
 from holdfast.workflows.batch_inputs import Origin, difference
 
@@ -81,7 +81,8 @@ class Plan:
         """Store a part: whole, or not at all."""
         content = io.BytesIO()
         parquet.write_table(table, content, compression="zstd")
-        write_bytes(self.path(part), content.getvalue())
+        with room_told(self.path(part)):
+            write_bytes(self.path(part), content.getvalue())
 
 
 def part_rows(rows: int) -> int:
@@ -113,7 +114,7 @@ def begin(
             hint="name a folder that is empty or not there yet",
         )
     rows = part_rows(len(inputs))
-    with folder_aside(folder) as aside:
+    with room_told(folder), folder_aside(folder) as aside:
         parquet.write_table(inputs, aside / INPUTS, row_group_size=rows, compression="zstd")
         value = {"model": model, "bundle": bundle, "batch": batch, "rows": len(inputs), "part_rows": rows}
         told = {"protocol": _PROTOCOL, **value, "origins": [origin.to_json() for origin in origins]}

@@ -14,7 +14,7 @@ from holdfast.workflows.settings import settings_for
 
 def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
     """The bundle that a reference, or the path of a bundle's folder, speaks of; and what to call it."""
-    folder = Path(ref)
+    folder = Path(ref or "''")  # nothing is no folder, and not the current one either
     if (folder / "manifest.json").is_file():
         return folder.resolve().name, open_bundle(folder)
     registry = Registry(workspace.models)

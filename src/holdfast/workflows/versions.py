@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.errors import HoldfastError, RefError
-from holdfast.core.files import write_text
+from holdfast.core.files import room_told, write_text
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data.info import find_version, read_info, versions_of
@@ -134,7 +134,7 @@ def data_checkout(ref: str, folder: Path, workspace: Workspace, *, force: bool =
     from holdfast.data import open_version
     from holdfast.data.checkout import checkout
 
-    with open_version(workspace.datasets, parse_ref(ref)) as version:
+    with open_version(workspace.datasets, parse_ref(ref)) as version, room_told(folder):
         return asdict(checkout(version, folder, force=force))
 
 
