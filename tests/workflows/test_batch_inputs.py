@@ -78,6 +78,24 @@ def test_an_archive_is_read_in_place(lab: Path, tmp_path: Path) -> None:
     assert [row["p.disc"] for row in told] == [row["p.disc"] for row in known]
 
 
+def test_an_archive_without_its_end_is_told_or_refused(
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("holdfast.workflows.batch_inputs.say", said.append)
+    whole = Path(shutil.make_archive(str(tmp_path / "few"), "tar", lab / "shapes/square")).read_bytes()
+    content = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    (tmp_path / "few.tar").write_bytes(whole[:content])
+    (tmp_path / "cut.tar").write_bytes(whole[: content // 2 + 100])
+
+    run(lab, tmp_path / "out", str(tmp_path / "few.tar"))
+    with pytest.raises(HoldfastError, match="damaged archive"):
+        run(lab, tmp_path / "none", str(tmp_path / "cut.tar"))
+
+    assert len(rows(tmp_path / "out")) == len(list((lab / "shapes/square").iterdir()))
+    assert "has no mark at its end" in said[0]
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     pytest.importorskip("s3fs", reason="needs s3fs")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, Generic, TypeVar
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.data.listing import IRREGULAR, UNREADABLE, Listing, list_names
+from holdfast.data.listing import IRREGULAR, NO_FILE, UNREADABLE, Listing, list_names
 
 Place = TypeVar("Place")
 
@@ -117,7 +117,7 @@ def tar_members(file: IO[bytes], title: str) -> Members[tuple[int, int]]:
                 _take(member, found, links)
             end = archive.offset
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(f"{title!r} is a damaged archive: {error}") from error
+        raise damaged(title, error) from error
     found.follow(links)
     found.notes += _notes_on_end(file, end, title)
     return found
@@ -139,7 +139,7 @@ def _take(member: tarfile.TarInfo, found: Members[tuple[int, int]], links: dict[
         found.places.pop(name, None)
         links[name] = member.linkname
     elif not member.isdir():
-        found.refuse(name, IRREGULAR, "cannot be read: it is no file but a pipe or a device")
+        found.refuse(name, IRREGULAR, NO_FILE)
 
 
 def _notes_on_end(file: IO[bytes], end: int, title: str) -> list[str]:
@@ -151,10 +151,7 @@ def _notes_on_end(file: IO[bytes], end: int, title: str) -> list[str]:
     block = file.read(_BLOCK)
     if block.strip(b"\0"):
         what = "is cut off" if len(block) < _BLOCK else "cannot be read"
-        raise DataError(
-            f"{title!r} is a damaged archive: what follows its last whole member, at byte {end:,}, {what}",
-            hint="fetch or make it again",
-        )
+        raise damaged(title, f"what follows its last whole member, at byte {end:,}, {what}")
     if len(block) < _BLOCK:
         return [f"{title!r} has no mark at its end: if it was cut short there, members are missing"]
     while block := file.read(2**20):
@@ -182,7 +179,7 @@ def zip_members(archive: zipfile.ZipFile) -> Members[zipfile.ZipInfo]:
             found.places.pop(name, None)
             links[name] = target
         else:
-            found.refuse(name, IRREGULAR, "cannot be read: it is no file but a link, a pipe or a device")
+            found.refuse(name, IRREGULAR, NO_FILE)
     found.follow(links)
     return found
 
@@ -194,6 +191,11 @@ def _written(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
             return file.read(2**12).decode("utf-8", "surrogateescape")
     except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile):
         return ""
+
+
+def damaged(title: str, why: object) -> DataError:
+    """What to say of an archive that cannot be read whole."""
+    return DataError(f"{title!r} is a damaged archive: {why}", hint="fetch or make it again")
 
 
 def clean(name: str) -> str:

@@ -18,6 +18,8 @@ from holdfast.data.plan import some
 
 UNREADABLE, IRREGULAR = -1, -2
 """Sizes of files that cannot be looked at, and of what is no file, such as a pipe or a device."""
+NO_FILE = "cannot be read: it is no file but a folder, a pipe or a device"
+"""What to say of the latter."""
 _CHUNK = 1 << 16
 _Columns = tuple[list[str], list[int], list[int], list[int]]
 """Own names, sizes, times in nanoseconds and inodes, of at most a chunk of files."""

@@ -19,8 +19,8 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.data.archives import tar_members, zip_members
-from holdfast.data.listing import Listing, list_folder
+from holdfast.data.archives import damaged, tar_members, zip_members
+from holdfast.data.listing import NO_FILE, Listing, list_folder
 from holdfast.data.tables import is_table
 
 MAX_SAMPLE_BYTES = 512 * 2**20
@@ -263,7 +263,7 @@ def _read_file(path: str, limit: int) -> bytes:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise InputError("cannot be read: it is no file but a folder, a pipe or a device")
+            raise InputError(NO_FILE)
         if status.st_size > limit:
             raise too_large(limit)
         data = os.read(handle, status.st_size + 1)
@@ -305,7 +305,7 @@ def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path.name!r} is a damaged archive: {error}") from error
+        raise damaged(path.name, error) from error
     with archive:
         yield archive
 
@@ -330,6 +330,6 @@ def _plain_tar(path: Path) -> Iterator[IO[bytes]]:
                     plain.write(block)
                     _refuse_bomb(path, plain.tell())
         except _DAMAGED as error:
-            raise DataError(f"{path.name!r} is a damaged archive: {error}") from error
+            raise damaged(path.name, error) from error
         plain.seek(0)
         yield plain

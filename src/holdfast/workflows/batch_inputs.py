@@ -14,6 +14,7 @@ from pyarrow import csv
 from holdfast.core.addresses import masked
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.media import Modality, modality_of
+from holdfast.core.progress import say
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.data import SPLITS, open_version, read_info
@@ -167,6 +168,8 @@ def _here(path: Path, modality: Modality) -> tuple[Origin, dict[str, Any]]:
         )
     with open_source(path) as source:
         listing = source.listing
+        for note in source.notes:
+            say(note)
     return Origin("source", str(path.resolve()), f"{path.as_posix()}/"), _columns(listing, modality)
 
 
