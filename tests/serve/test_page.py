@@ -36,12 +36,18 @@ def wait(page: Any, selector: str, count: int = 1) -> list[Any]:
 
 
 def texts(page: Any, selector: str) -> list[str]:
-    return [it.text for it in wait(page, selector)]
+    found = wait(page, selector)
+    settle(page)  # what is still transparent has no text for the browser's driver
+    return [it.text for it in found]
+
+
+def settle(page: Any) -> None:
+    wait_for(page, "return document.getAnimations().every((it) => it.playState === 'finished')")
 
 
 def shoot(page: Any, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
-    wait_for(page, "return document.getAnimations().every((it) => it.playState === 'finished')")
+    settle(page)
     assert page.save_screenshot(str(SHOTS / f"{name}.png"))
 
 

@@ -14,7 +14,17 @@ _EXTRAS = {
     "sweep": ("optuna",),
     "ray": ("ray",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
-    "serve": ("fastapi", "uvicorn", "onnxruntime", "PIL", "soundfile", "soxr", "tokenizers", "multipart"),
+    "serve": (
+        "fastapi",
+        "uvicorn",
+        "onnxruntime",
+        "PIL",
+        "soundfile",
+        "soxr",
+        "tokenizers",
+        "multipart",
+        "prometheus_client",
+    ),
 }
 _INTERRUPTED = 130
 

@@ -252,6 +252,8 @@ class ServeConfig(Settings):
     """Most samples joined into one run of the graph."""
     wait_ms: NotNegative = 0.0
     """Milliseconds that a sample waits for others to join it."""
+    metrics: bool = True
+    """Answer `/metrics` for Prometheus."""
 
 
 class TrackConfig(Settings):

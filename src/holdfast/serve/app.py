@@ -24,6 +24,7 @@ from holdfast.serve.batching import Answer, Batcher, BusyError
 from holdfast.serve.bodies import FORMATS, Item, RequestError
 from holdfast.serve.engine import Engine
 from holdfast.serve.info import describe
+from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.requests import Limits, Room, Upload, top_of
 from holdfast.serve.server import run_server
 
@@ -68,6 +69,8 @@ def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(_SafeHeaders)
+    if service.metrics:
+        _add_metrics(app, service.metrics)
     return app
 
 
@@ -83,6 +86,10 @@ class _Service:
         self._room = Room(_BODIES_AT_ONCE * self.limits.max_bytes)
         self._config = config
         self._batcher: Batcher | None = None
+        self.metrics: Metrics | None = None
+        if config.metrics:
+            labels, digest = engine.labels, engine.bundle.digest
+            self.metrics = Metrics(ref, digest, labels, waiting=lambda: len(self._batcher or ()))
         self._warmed = asyncio.Event()
         self._failure: Exception | None = None
 
@@ -130,6 +137,8 @@ class _Service:
         finally:
             upload.release()
         chosen = self.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
+        if self.metrics:
+            self.metrics.predicted(label for labels in chosen for label in labels)
         predictions = [
             tell(self.engine, item.name, answer.probabilities, answer.parts, labels, top=top)
             for item, answer, labels in zip(items, answers, chosen, strict=True)
@@ -160,6 +169,7 @@ class _Service:
             pass  # an example that this model refuses has warmed up the decoder all the same
         except Exception as error:
             self._failure, self.state = error, "failed"
+        batcher.phases = self.metrics  # of requests alone, not of the example
         if self.state == "starting":
             self.state = "ready"
         self._warmed.set()
@@ -209,6 +219,15 @@ def _add_routes(app: FastAPI, service: _Service) -> None:
     async def readyz() -> Response:
         """Whether requests are answered: 200 after the first prediction of its own, 503 when it stops."""
         return _json({"status": service.state}, 200 if service.state == "ready" else 503)
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    app.add_middleware(Measured, metrics=metrics)
+
+    @app.get("/metrics", response_class=Response)
+    async def numbers() -> Response:
+        """Counts and times of requests, in the text format of Prometheus."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_pages(app: FastAPI) -> None:

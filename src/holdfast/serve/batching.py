@@ -12,6 +12,7 @@ import numpy as np
 
 from holdfast.core.errors import HoldfastError
 from holdfast.serve.engine import Engine
+from holdfast.serve.metrics import Phases, timed
 
 _SLAB_BYTES = 64 << 20
 """Decoded samples that one worker holds, more or less: a batch of long recordings runs in pieces."""
@@ -59,7 +60,14 @@ class Batcher:
     """
 
     def __init__(
-        self, engine: Engine, *, workers: int, batch: int = 8, wait_s: float = 0.0, capacity: int = 256
+        self,
+        engine: Engine,
+        *,
+        workers: int,
+        batch: int = 8,
+        wait_s: float = 0.0,
+        capacity: int = 256,
+        phases: Phases | None = None,
     ) -> None:
         """Start the workers.
 
@@ -69,7 +77,9 @@ class Batcher:
             batch: most items in one run.
             wait_s: how long an item waits for others to join it; 0 joins only what waits already.
             capacity: most items that wait. A request of more items is taken if nothing waits.
+            phases: hears how long items waited, were decoded, and ran.
         """
+        self.phases = phases
         self._engine, self._batch, self._wait_s, self._capacity = engine, batch, wait_s, capacity
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -105,6 +115,10 @@ class Batcher:
             self._waiting += jobs
             self._changed.notify_all()
         return [job.future for job in jobs]
+
+    def __len__(self) -> int:
+        """How many items wait."""
+        return len(self._waiting)
 
     def close(self) -> None:
         """Take no more items, finish those that wait, and end the workers."""
@@ -149,8 +163,11 @@ class Batcher:
     def _answer(self, jobs: list[_Job]) -> None:
         decoded: list[tuple[_Job, np.ndarray]] = []
         for job in jobs:
+            if self.phases:
+                self.phases.phase("queue", time.monotonic() - job.since)
             try:
-                decoded.append((job, self._engine.decode(job.data)))
+                with timed(self.phases, "decode"):
+                    decoded.append((job, self._engine.decode(job.data)))
             except Exception as error:  # of any kind: it belongs to this item alone
                 job.future.set_exception(error)
             if sum(sample.nbytes for _, sample in decoded) > _SLAB_BYTES:
@@ -160,8 +177,11 @@ class Batcher:
             self._run(decoded)
 
     def _run(self, decoded: list[tuple[_Job, np.ndarray]]) -> None:
+        if self.phases:
+            self.phases.batch(len(decoded))
         try:
-            answer = self._engine.predict_parts([sample for _, sample in decoded])
+            with timed(self.phases, "inference"):
+                answer = self._engine.predict_parts([sample for _, sample in decoded])
         except Exception as error:  # find out whose it is: the others must not suffer
             if len(decoded) > 1:
                 for one in decoded:

@@ -1,0 +1,135 @@
+"""What the server measures of itself, in Prometheus' text format."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["CONTENT_TYPE_LATEST", "Measured", "Metrics", "Phases"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64)
+_MOST_LABELS = 100
+"""Each label is a series of its own at whoever collects them."""
+OTHER = "(other)"
+
+
+class Phases(Protocol):
+    """Hears how long each part of an answer took."""
+
+    def phase(self, name: str, seconds: float) -> None:
+        """One item was in this phase for so long: `queue` or `decode`; a whole batch in `inference`."""
+        ...
+
+    def batch(self, rows: int) -> None:
+        """So many items went through the graph together."""
+        ...
+
+
+class Metrics:
+    """Counters and histograms of one server. Safe to use from several threads.
+
+    Args:
+        ref: what the model is called, such as `birds@3`.
+        digest: of the bundle.
+        labels: of the model; the first hundred have a count each, the others one together.
+        waiting: how many items wait now.
+
+    >>> metrics = Metrics("birds@3", "abc", ["owl", "gull"], waiting=lambda: 0)
+    >>> metrics.predicted(["owl", "owl"])
+    >>> [line for line in metrics.text().decode().splitlines() if "owl" in line]
+    ['holdfast_labels_total{label="owl"} 2.0']
+    """
+
+    def __init__(self, ref: str, digest: str, labels: Sequence[str], *, waiting: Callable[[], int]) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory, CPU, open files; on Linux
+        model = Gauge("holdfast_model", "The model that answers.", ["ref", "digest"], registry=registry)
+        model.labels(ref, digest).set(1)
+        Gauge("holdfast_waiting_items", "Items in the queue.", registry=registry).set_function(waiting)
+        self.in_flight = Gauge("holdfast_in_flight_requests", "Requests in work.", registry=registry)
+        requests = ["route", "method", "status"]
+        self._requests = Counter("holdfast_requests", "Requests that ended.", requests, registry=registry)
+        self._seconds = Histogram(
+            "holdfast_request_seconds", "From head to answer.", ["route"], buckets=_SECONDS, registry=registry
+        )
+        self._phases = Histogram(
+            "holdfast_phase_seconds",
+            "Queue and decode: an item each. Inference: a batch each.",
+            ["phase"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._batches = Histogram(
+            "holdfast_batch_items", "Items in one run of the graph.", buckets=_ROWS, registry=registry
+        )
+        self._labels = Counter("holdfast_labels", "Labels that were given.", ["label"], registry=registry)
+        self._counts = {label: self._labels.labels(label) for label in labels[:_MOST_LABELS]}
+
+    def phase(self, name: str, seconds: float) -> None:
+        """See `Phases`."""
+        self._phases.labels(name).observe(seconds)
+
+    def batch(self, rows: int) -> None:
+        """See `Phases`."""
+        self._batches.observe(rows)
+
+    def predicted(self, labels: Iterable[str]) -> None:
+        """These labels were given."""
+        for label in labels:
+            (self._counts.get(label) or self._labels.labels(OTHER)).inc()
+
+    def ended(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered; 499 where nobody waited for the answer."""
+        self._requests.labels(route, method, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it, as CONTENT_TYPE_LATEST says."""
+        return bytes(generate_latest(self._registry))
+
+
+@contextmanager
+def timed(phases: Phases | None, name: str) -> Iterator[None]:
+    """Tell how long a block took, where somebody hears it."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        if phases:
+            phases.phase(name, time.perf_counter() - began)
+
+
+class Measured:
+    """Counts the requests of an app. What no route answers is one route, whatever its path."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note what became of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with self._metrics.in_flight.track_inprogress():
+            try:
+                await self._app(scope, receive, noted)
+            finally:
+                route = getattr(scope.get("route"), "path", OTHER)
+                method = scope["method"] if scope["method"] in _METHODS else OTHER
+                self._metrics.ended(route, method, status, time.perf_counter() - began)
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
