@@ -4,7 +4,8 @@ import io
 import json
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,17 @@ def holdfast(
 def answer(*args: str, home: Path) -> Any:
     """What a command says with --json."""
     return json.loads(holdfast(*args, "--json", home=home).stdout)
+
+
+@contextmanager
+def no_room(size: int = 1500) -> Iterator[None]:
+    """No file may become larger: as on a full disk, writes fail with an error that names nothing."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python would leave half of what it caches
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sys.dont_write_bytecode = kept

@@ -24,7 +24,7 @@ from holdfast.workflows.batch_parts import begin
 from holdfast.workflows.batch_worker import Worker
 from holdfast.workflows.predicting import predict
 from tests.batches import LABELS, parts, rows, run
-from tests.journey import answer, holdfast
+from tests.journey import answer, holdfast, no_room
 
 
 def test_each_input_has_a_row_and_one_that_is_no_picture_has_the_reason(lab: Path) -> None:
@@ -57,6 +57,22 @@ def test_any_number_of_workers_writes_the_same_bytes(lab: Path, tmp_path: Path) 
         run(lab, tmp_path / str(workers), workers=workers)
 
         assert parts(tmp_path / str(workers)) == parts(lab / "preds")
+
+
+@pytest.mark.parametrize("size", [500, 5000])
+def test_a_full_disk_is_told_with_the_place_and_the_run_is_gone_on_with(
+    lab: Path, tmp_path: Path, size: int
+) -> None:
+    """The first at the plan already, the second at a part."""
+    command = ("predict", str(lab / "toy"), str(lab / "shapes"), "--out", str(tmp_path / "out"))
+
+    with no_room(size):
+        told = holdfast(*command, home=lab / "home", expect=1).stderr
+
+    assert told.startswith(f"error: {tmp_path / 'out'}")
+    assert "File too large" in told.splitlines()[0]
+    holdfast(*command, home=lab / "home")
+    assert parts(tmp_path / "out") == parts(lab / "preds")
 
 
 def test_a_run_that_is_killed_is_gone_on_with_and_ends_the_same(lab: Path, tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any, NoReturn
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What would move the cursor, colour the line or turn the reading order round."""
+_CONTROL_IN_JSON = re.compile("[\x80-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
     """Print a result at once, as JSON, or in the words that `text` finds for it."""
     if as_json:
-        print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+        print(_json(value, indent=2), flush=True)
     else:
         print(text(harmless(value)), flush=True)
 
@@ -37,6 +38,12 @@ def harmless(value: Any) -> Any:
     return value
 
 
+def _json(value: Any, *, indent: int | None = None) -> str:
+    """JSON that a terminal can take too: what it does not escape by itself."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() else _CONTROL_IN_JSON.sub(lambda it: f"\\u{ord(it.group()):04x}", text)
+
+
 def _escaped(found: re.Match[str]) -> str:
     return ascii(found.group())[1:-1]
 
@@ -49,7 +56,7 @@ def warner(as_json: bool) -> Callable[[str], None] | None:
 def complain(message: str, hint: str | None = None, *, code: int = 1) -> NoReturn:
     """Say on stderr what is wrong, as JSON if `--json` was given, and end with an exit code."""
     if "--json" in sys.argv:
-        print(json.dumps({"error": message, "hint": hint}, ensure_ascii=False), file=sys.stderr)
+        print(_json({"error": message, "hint": hint}), file=sys.stderr)
     else:
         told = f"error: {message}" + (f"\nhint: {hint}" if hint else "")
         print("\n".join(map(harmless, told.split("\n"))), file=sys.stderr)

@@ -55,7 +55,7 @@ def find_workspace(home: str | Path | None = None, *, start: Path | None = None)
         start: where to look from; the current folder by default.
 
     Raises:
-        ConfigError: if what is named is a file, or nothing.
+        ConfigError: if what is named is a file, or nothing, or has a name that is no Unicode.
     """
     if home == "":
         raise ConfigError("'' is no workspace", hint="name a folder, or leave --home out")
@@ -63,6 +63,10 @@ def find_workspace(home: str | Path | None = None, *, start: Path | None = None)
     chosen = home or os.environ.get("HOLDFAST_HOME")
     if chosen:
         path = Path(chosen).expanduser().resolve()
+        if not _is_unicode(str(path)):
+            raise ConfigError(
+                f"the workspace {str(path)!r} has a name that is no Unicode", hint="name another folder"
+            )
         if path.exists() and not path.is_dir():
             raise ConfigError(
                 f"the workspace {path} is a file", hint="name a folder, which need not exist yet"
@@ -72,3 +76,12 @@ def find_workspace(home: str | Path | None = None, *, start: Path | None = None)
         if (folder / SETTINGS).is_file():
             return Workspace(folder.resolve())
     return Workspace((start / ".holdfast").resolve())
+
+
+def _is_unicode(text: str) -> bool:
+    """File names on Linux may be any bytes; what writes tables takes only text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,6 +187,9 @@ class _Work:
                     chosen = places[[place for place, _ in part]]
                     self._write_some(chosen, [data for _, data in part], is_fresh[chosen], str(aside))
                     bar.advance(len(part))
+        except BaseException:
+            _drop_all_empty(aside)
+            raise
         finally:  # also when the disk is full: what is whole need not be written again
             self._move(aside, tops)
 
@@ -301,6 +305,12 @@ def _make_all(top: Path, folders: Sequence[str]) -> None:
             (top / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritten(str(top / folder), error) from error
+
+
+def _drop_all_empty(top: Path) -> None:
+    for folder, _, _ in os.walk(top, topdown=False):
+        with suppress(OSError):  # it is not empty
+            Path(folder).rmdir()
 
 
 def _unwritten(path: str, error: OSError) -> DataError:

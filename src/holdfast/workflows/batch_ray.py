@@ -96,8 +96,6 @@ def _ray(workers: int) -> Iterator[Any]:
     What Ray reads from the environment it reads when it is imported.
     """
     os.environ.update(_ENVIRONMENT)
-    # until 2.64 Ray knows no other way to say how often a process may begin anew
-    warnings.filterwarnings("ignore", message=".*ray_remote_args")
     try:
         import ray
         import ray.data
@@ -108,6 +106,9 @@ def _ray(workers: int) -> Iterator[Any]:
             "--engine ray needs Ray, which is not installed",
             hint="pip install 'holdfast[ray]', or leave --engine out: the predictions are the same",
         ) from None
+    # Until 2.64 Ray knows no other way to say how often a process may begin anew, but warns of this one; on
+    # its import it asks for these warnings, so only now can they be turned down.
+    warnings.filterwarnings("ignore", message=".*ray_remote_args")
     scratch = tempfile.mkdtemp(prefix="hf-")  # short: names of sockets may not be long
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
