@@ -254,6 +254,8 @@ class ServeConfig(Settings):
     """Milliseconds that a sample waits for others to join it."""
     metrics: bool = True
     """Answer `/metrics` for Prometheus."""
+    log: bool = False
+    """Write a line of JSON for each request to stderr."""
 
 
 class TrackConfig(Settings):

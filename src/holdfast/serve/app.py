@@ -24,6 +24,7 @@ from holdfast.serve.batching import Answer, Batcher, BusyError
 from holdfast.serve.bodies import FORMATS, Item, RequestError
 from holdfast.serve.engine import Engine
 from holdfast.serve.info import describe
+from holdfast.serve.logs import ID, RequestLog, Traced
 from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.requests import Limits, Room, Upload, top_of
 from holdfast.serve.server import run_server
@@ -71,6 +72,7 @@ def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
     app.add_middleware(_SafeHeaders)
     if service.metrics:
         _add_metrics(app, service.metrics)
+    app.add_middleware(Traced, log=service.log.write if service.log else None)
     return app
 
 
@@ -86,10 +88,16 @@ class _Service:
         self._room = Room(_BODIES_AT_ONCE * self.limits.max_bytes)
         self._config = config
         self._batcher: Batcher | None = None
+        self.log = RequestLog() if config.log else None
         self.metrics: Metrics | None = None
         if config.metrics:
-            labels, digest = engine.labels, engine.bundle.digest
-            self.metrics = Metrics(ref, digest, labels, waiting=lambda: len(self._batcher or ()))
+            self.metrics = Metrics(
+                ref,
+                engine.bundle.digest,
+                engine.labels,
+                waiting=lambda: len(self._batcher or ()),
+                lost=lambda: self.log.lost if self.log else 0,
+            )
         self._warmed = asyncio.Event()
         self._failure: Exception | None = None
 
@@ -111,6 +119,8 @@ class _Service:
             self.stop()
             warming.cancel()
             await asyncio.to_thread(self._batcher.close)
+            if self.log:
+                await asyncio.to_thread(self.log.close)
 
     def stop(self) -> None:
         """Say on `/readyz` that the end is near; what is asked already is still answered."""
@@ -303,11 +313,15 @@ async def _not_here(request: Request, error: Exception) -> Response:
     return JSONResponse(content, error.status_code, dict(error.headers or {}))
 
 
-async def _broken(_: Request, __: Exception) -> Response:
+async def _broken(request: Request, __: Exception) -> Response:
     """The trace goes to the log of the server, which is told of the error after this."""
-    content = {"error": "something broke inside the server", "hint": "the server's log says what"}
+    number = request.state.request_id
+    content = {
+        "error": "something broke inside the server",
+        "hint": f"the server's log says what (id {number})",
+    }
     # The framework closes the connection after this; a client that is told will not use it again.
-    return JSONResponse(content, 500, {**_HEADERS, "Connection": "close"})
+    return JSONResponse(content, 500, {**_HEADERS, ID: number, "Connection": "close"})
 
 
 class _SafeHeaders:

@@ -38,6 +38,7 @@ class Metrics:
         digest: of the bundle.
         labels: of the model; the first hundred have a count each, the others one together.
         waiting: how many items wait now.
+        lost: how many lines of the log nobody could take.
 
     >>> metrics = Metrics("birds@3", "abc", ["owl", "gull"], waiting=lambda: 0)
     >>> metrics.predicted(["owl", "owl"])
@@ -45,12 +46,21 @@ class Metrics:
     ['holdfast_labels_total{label="owl"} 2.0']
     """
 
-    def __init__(self, ref: str, digest: str, labels: Sequence[str], *, waiting: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ref: str,
+        digest: str,
+        labels: Sequence[str],
+        *,
+        waiting: Callable[[], int],
+        lost: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # memory, CPU, open files; on Linux
         model = Gauge("holdfast_model", "The model that answers.", ["ref", "digest"], registry=registry)
         model.labels(ref, digest).set(1)
         Gauge("holdfast_waiting_items", "Items in the queue.", registry=registry).set_function(waiting)
+        Gauge("holdfast_lost_lines", "Of the log.", registry=registry).set_function(lost)
         self.in_flight = Gauge("holdfast_in_flight_requests", "Requests in work.", registry=registry)
         requests = ["route", "method", "status"]
         self._requests = Counter("holdfast_requests", "Requests that ended.", requests, registry=registry)
