@@ -36,6 +36,24 @@ def test_spellings_of_one_label_are_found() -> None:
     assert found["labels that look alike"].count == 2
 
 
+def test_numbers_that_are_written_in_several_ways_are_found_and_other_numbers_are_not() -> None:
+    found = findings(dict.fromkeys(("1", "1.0", "-0", "0", "-1", "10", "1.5", "15", "2", "3."), 20))
+
+    assert found.keys() == {"labels that look alike"}
+    assert found["labels that look alike"].count == 2
+    assert "'1' / '1.0'" in found["labels that look alike"].detail
+    assert "'-0' / '0'" in found["labels that look alike"].detail
+
+
+def test_labels_that_stand_for_a_missing_value_are_found() -> None:
+    found = findings({"NA": 20, "nan": 4, "None": 20, "cat": 20, "nano": 20})
+
+    told = found["labels that may mean that there is none"]
+
+    assert (told.level, told.count) == ("warning", 3)
+    assert "'NA (60)', 'nan (12)', 'None (60)'" in told.detail
+
+
 def test_rare_slips_of_the_pen_are_found() -> None:
     found = findings({"elephant": 100, "elehpant": 10, "elephants": 11, "zebra": 100, "zebu": 10})
 

@@ -34,6 +34,17 @@ def test_copies_under_different_labels_are_an_error(tmp_path: Path) -> None:
     assert "row 201 (y)" in found.detail
 
 
+def test_copies_under_one_label_are_counted(tmp_path: Path) -> None:
+    extra = [["x 1", "x"], ["x 1", "x"], ["y 2", "y"], ["y 3", "x"]]
+
+    found = findings(tmp_path, [*good(), *extra])["exact copies"]
+
+    assert (found.level, found.count) == ("info", 3)
+    assert "5 samples in 2 groups are exact copies under the same labels" in found.detail
+    assert "the largest group has 3" in found.detail
+    assert sorted(map(len, found.examples)) == [2, 3]
+
+
 def test_training_need_not_read_every_shard_to_know_the_rest(tmp_path: Path) -> None:
     findings(tmp_path, [*good(), ["x 1", "y"]])
     for shard in (tmp_path / "root").rglob("*.tar"):

@@ -312,6 +312,7 @@ class TestRealData:
         told = found(workspace, REAL / "animals")
 
         conflict = told["exact copies with different labels"]
+        assert (told["exact copies"]["count"], conflict["count"]) == (55, 2)
         assert sorted(
             sorted(label for s in pair for label in s["labels"]) for pair in conflict["examples"]
         ) == [

@@ -1,8 +1,10 @@
 """Labels: which are missing, hardly there, torn, or written in several ways."""
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -18,10 +20,16 @@ _SLIP = 5
 """A slip of the pen has at most a fifth of the samples of the right spelling, and five letters or more."""
 
 
+_NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?", re.ASCII)
+_NO_VALUE = {"na", "n/a", "#n/a", "nan", "none", "null", "nil", "<na>", "nat", "undefined", "-", "--", "?"}
+"""What spreadsheets, pandas, R, SQL and JavaScript write for a missing value."""
+
+
 def label_findings(codes: Codes) -> Iterator[Finding]:
     """What is to be said of labels."""
     labels, counts = codes.version.info.labels, label_counts(codes)
     yield from _missing(labels, counts, codes)
+    yield from _none_meant(labels, counts.sum(axis=0))
     yield from _alike(labels)
     yield from _slips(labels, counts.sum(axis=0))
     yield from _few(labels, counts)
@@ -63,8 +71,25 @@ def _empty(split: str) -> Iterator[Finding]:
     yield Finding("warning" if split == "test" else "info", f"no samples in {split}", told[split], 1)
 
 
+def _none_meant(labels: Sequence[str], counts: np.ndarray) -> Iterator[Finding]:
+    """Labels that other programs write where a value is missing."""
+    found = [
+        f"{label} ({count:,})"
+        for label, count in zip(labels, counts, strict=True)
+        if label.casefold() in _NO_VALUE
+    ]
+    if found:
+        yield Finding(
+            "warning",
+            "labels that may mean that there is none",
+            f"other programs write {some(found)} where a value is missing; here each is a label like the "
+            f"others. If none is meant, leave these cells empty",
+            len(found),
+        )
+
+
 def _alike(labels: Sequence[str]) -> Iterator[Finding]:
-    """Labels that are one word but for case, blanks, dashes and forms of letters."""
+    """Labels that are one word but for case, blanks, dashes and forms of letters, or one number."""
     written: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         written[_plain(label)].append(label)
@@ -73,7 +98,8 @@ def _alike(labels: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "labels that look alike",
-            f"they differ only in case, blanks, dashes or forms of letters, yet count as different labels: "
+            f"they differ only in case, blanks, dashes, forms of letters or how a number is written, yet "
+            f"count as different labels: "
             f"{some([' / '.join(map(repr, ways)) for ways in alike], width=80)}",
             len(alike),
         )
@@ -81,6 +107,8 @@ def _alike(labels: Sequence[str]) -> Iterator[Finding]:
 
 def _plain(label: str) -> str:
     letters = unicodedata.normalize("NFKC", label).casefold()  # accents stay: they can tell words apart
+    if _NUMBER.fullmatch(letters.strip()):
+        return str(Decimal(letters.strip()).normalize() + 0)  # 1.0 and 01 are 1, but 1.5 is not 15, nor -1 1
     kept = "".join(c for c in letters if not (c.isspace() or c in "-_."))
     return kept or label
 

@@ -47,6 +47,7 @@ def check(
         *_crossing_groups(codes),
         *label_findings(codes),
         *_twins(codes),
+        *_copies(codes),
         *(near_findings(codes, signatures) if signatures is not None else ()),
         *(list(_group_columns(codes)) or _series(codes)),
         *sample_findings(version, signatures),
@@ -123,6 +124,24 @@ def _twins(codes: Codes) -> Iterator[Finding]:
             version.info.twins,
             examples=beside(codes.digest, rows, codes.rows("train")),
         )
+
+
+def _copies(codes: Codes) -> Iterator[Finding]:
+    """Exact copies under the same labels; those under others are conflicts."""
+    several_times = np.bincount(codes.digest)[codes.digest] > 1
+    rows = np.flatnonzero(several_times & ~several(codes.digest, codes.labels))
+    if not len(rows):
+        return
+    rows = rows[np.argsort(codes.digest[rows], kind="stable")]
+    groups = np.split(rows, np.flatnonzero(np.diff(codes.digest[rows])) + 1)
+    yield Finding(
+        "info",
+        "exact copies",
+        f"{len(rows):,} samples in {len(groups):,} groups are exact copies under the same labels, so "
+        f"{len(rows) - len(groups):,} say nothing new; the largest group has {max(map(len, groups)):,}",
+        len(rows) - len(groups),
+        examples=tuple(tuple(map(int, group[:4])) for group in groups[:SHOWN]),
+    )
 
 
 def _group_columns(codes: Codes) -> Iterator[Finding]:
