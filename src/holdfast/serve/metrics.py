@@ -42,7 +42,7 @@ class Metrics:
 
     >>> metrics = Metrics("birds@3", "abc", ["owl", "gull"], waiting=lambda: 0)
     >>> metrics.predicted(["owl", "owl"])
-    >>> [line for line in metrics.text().decode().splitlines() if "owl" in line]
+    >>> [line for line in metrics.text().decode().splitlines() if "total" in line and "owl" in line]
     ['holdfast_labels_total{label="owl"} 2.0']
     """
 
