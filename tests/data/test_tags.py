@@ -50,8 +50,9 @@ def test_a_tag_moves_only_by_force_and_the_log_says_from_where(home: Path) -> No
 
 @pytest.mark.parametrize("tag", ["3", "3rd", "latest", "Gold", "a/b", "..", ""])
 def test_what_would_mean_something_else_is_no_tag(home: Path, tag: str) -> None:
-    with pytest.raises(RefError):
+    with pytest.raises(RefError, match=rf"^{tag!r} can be no tag: ") as told:
         set_tag(home, tag, 1, fingerprint="f")
+    assert "a lower-case letter, then" in str(told.value.hint)
     assert not list(home.glob("tags/*.json"))
 
 

@@ -9,7 +9,7 @@ from holdfast.core.chain import Chain, Line
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.files import read_json, sync_folder, write_json
 from holdfast.core.locks import locked
-from holdfast.core.refs import check_name, parse_ref
+from holdfast.core.refs import check_name
 
 TAGS, LOG = "tags", "audit.jsonl"
 RESERVED = ("latest",)
@@ -83,7 +83,7 @@ def set_tag(home: Path, tag: str, number: int, *, fingerprint: str, force: bool 
     Raises:
         RefError: if the tag is no name or is another version's, or if the version is gone.
     """
-    name = check_tag(tag, home.name)
+    name = check_tag(tag)
     with changing(home) as log:
         if not (home / "versions" / str(number)).is_dir():
             raise RefError(f"there is no {home.name}@{number}", hint=f"`holdfast data log {home.name}`")
@@ -106,7 +106,7 @@ def remove_tag(home: Path, tag: str) -> Tagged:
     Raises:
         RefError: if there is no such tag.
     """
-    name = check_tag(tag, home.name)
+    name = check_tag(tag)
     with changing(home) as log:
         before = _before(home, name)
         if before is None and not (home / TAGS / f"{tag}.json").exists():
@@ -158,18 +158,25 @@ def removed_versions(home: Path) -> set[int]:
     return {int(line["version"]) for line in history(home).lines() if line["event"] == "remove"}
 
 
-def check_tag(tag: str, name: str = "birds") -> str:
+def check_tag(tag: str) -> str:
     """Give a tag back if it can be one.
 
     Raises:
         RefError: if it is no name, begins like a number, or has a meaning already.
     """
-    check_name(tag)
-    parse_ref(f"{name}@{tag}")
-    if tag[0].isdigit() or tag in RESERVED:
+    try:
+        check_name(tag)
+    except RefError:
+        why = "it is no name"
+    else:
+        if not tag[0].isdigit() and tag not in RESERVED:
+            return tag
         why = "a number names a version" if tag[0].isdigit() else "a name alone means the latest version"
-        raise RefError(f"{tag!r} can be no tag: {why}", hint="choose another, such as gold or 'paper-v1'")
-    return tag
+    raise RefError(
+        f"{tag!r} can be no tag: {why}",
+        hint="choose another, such as gold or 'paper-v1': a lower-case letter, then up to 63 lower-case "
+        "letters, digits, dots, dashes, underscores",
+    )
 
 
 def no_tag(home: Path, tag: str) -> RefError:
