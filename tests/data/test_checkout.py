@@ -140,6 +140,20 @@ def test_whatever_the_splits_labels_and_groups_a_checkout_brings_them_back(
     assert not [note for note in back.notes if "cut from" in note]
 
 
+def test_metadata_that_is_called_as_our_own_columns_comes_back_under_its_name(tmp_path: Path) -> None:
+    rows = [f"{n % 2},{n % 3},{n}" for n in range(20)]
+    source = labelled(tmp_path / "t.csv", "text,kind,label_,file", *rows)
+    info = add(source, tmp_path / "root", label="kind", text="text")
+    take(tmp_path / "root", "toys", tmp_path / "out")
+
+    back = add(tmp_path / "out", tmp_path / "again", time="file_")
+
+    assert back.fingerprint == info.fingerprint
+    for root in (tmp_path / "root", tmp_path / "again"):
+        with open_version(root, parse_ref("toys")) as version:
+            assert [c for c in version.table.column_names if "." in c] == ["meta.label_", "meta.file"]
+
+
 def test_other_splits_may_be_asked_for_what_was_checked_out(tmp_path: Path) -> None:
     source = labelled(tmp_path / "t.csv", "text,label", *["x", "y"] * 12)
     add(source, tmp_path / "root", test_share=0, valid_share=0)

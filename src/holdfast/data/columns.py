@@ -11,7 +11,7 @@ from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
 from holdfast.data.lookup import Lookup
 from holdfast.data.plan import SourceOptions, some, split_name
-from holdfast.data.sheet_columns import SHEET_SPLIT, label_of
+from holdfast.data.sheet_columns import SHEET_SPLIT, name_of
 from holdfast.data.tables import Table
 
 _LABELS = (
@@ -59,9 +59,9 @@ class Roles:
     ours: bool = False
     """Whether the table is one that we wrote beside a version: what it says is taken to the letter."""
 
-    def label_of(self, column: str) -> str:
-        """The label that one of several columns stands for."""
-        return label_of(column) if self.ours else column
+    def name_of(self, column: str) -> str:
+        """What metadata, or one of many labels, is called."""
+        return name_of(column) if self.ours else column
 
 
 def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:

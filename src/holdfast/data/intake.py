@@ -32,6 +32,7 @@ from holdfast.data.restore import restore_shard
 from holdfast.data.scans import Scan
 from holdfast.data.shards import Members, plain_suffixes, write_shards
 from holdfast.data.shares import told_shares
+from holdfast.data.sheet_columns import name_of
 from holdfast.data.source import Source
 from holdfast.data.spill import Spill
 from holdfast.data.splits import Columns, Shares, assign_splits
@@ -153,7 +154,8 @@ class _Writer:
     def _times(self, seen: Seen, column: str | None) -> np.ndarray | None:
         if column is None:
             return None
-        rows = self.plan.rows.select([META + storable(column), "name"]).take(pyarrow.array(seen.rows))
+        kept = META + storable(name_of(column) if self.plan.fixed else column)
+        rows = self.plan.rows.select([kept, "name"]).take(pyarrow.array(seen.rows))
         return read_times(rows.column(0), column, rows.column("name").to_pylist())
 
     def _restore(self, seen: Seen) -> tuple[set[str], list[str]]:

@@ -122,7 +122,7 @@ def _plan_table(tables: list[Table], source: Source, options: SourceOptions, loo
         notes.append(f"{media:,} files beside {table.name} are not used; its column {roles.text!r} is")
     used = pc.unique(pc.list_flatten(rows["labels"])).to_pylist()
     if roles.task == "multi":
-        used = [roles.label_of(column) for column in roles.labels]
+        used = [roles.name_of(column) for column in roles.labels]
     labels = tuple(sorted(map(normal, used)))
     return Plan(modality, roles.task, labels, rows, quarantined, notes, fixed=roles.ours)
 

@@ -92,7 +92,7 @@ class _Chunk:
             "group": pyarrow.array([normal(group.strip()) for group in groups], text),
             "split": pyarrow.array(self.splits, text),
         }
-        kinds = {META + storable(column): (column, text) for column in self.roles.meta}
+        kinds = {META + storable(self.roles.name_of(column)): (column, text) for column in self.roles.meta}
         if self.roles.text:
             kinds["text"] = (self.roles.text, pyarrow.large_binary())
         for name, (column, kind) in kinds.items():
@@ -121,7 +121,7 @@ def _labels(roles: Roles, values: Sequence[str]) -> tuple[tuple[str, ...], str]:
         if answer is None:
             return (), f"no value for {column!r}"
         if answer:
-            present.append(normal(roles.label_of(column)))
+            present.append(normal(roles.name_of(column)))
     return tuple(sorted(present)), ""
 
 

@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from holdfast.core.media import SUFFIXES
 from holdfast.data.plan import META
-from holdfast.data.sheet_columns import OWN, SHEET_SPLIT, column_of
+from holdfast.data.sheet_columns import SHEET_SPLIT, column_of
 from holdfast.data.version import Version
 
 SHEET = "samples.csv"
@@ -71,13 +71,13 @@ def sheet(version: Version) -> pyarrow.Table:
     columns[SHEET_SPLIT] = table.column("split")
     for name in table.column_names:
         if name.startswith(META):
-            columns[_free(name.removeprefix(META), columns)] = table.column(name)
+            columns[_free(column_of(name.removeprefix(META)), columns)] = table.column(name)
     return pyarrow.table(columns)
 
 
 def _free(name: str, taken: Collection[str]) -> str:
     """The name of metadata, with a dash below it if another column has it."""
-    while name in taken or name in OWN:
+    while name in taken:
         name += "_"
     return name
 

@@ -9,19 +9,19 @@ OWN = ("file", "text", "label", "group", SHEET_SPLIT)
 _ESCAPED = re.compile(rf"({'|'.join(OWN)})_+")
 
 
-def column_of(label: str) -> str:
-    """The column of 0 and 1 that stands for one of many labels.
+def column_of(name: str) -> str:
+    """The column that stands for metadata, or for one of many labels.
 
     >>> column_of("red"), column_of("text"), column_of("text_")
     ('red', 'text_', 'text__')
     """
-    return f"{label}_" if label in OWN or _ESCAPED.fullmatch(label) else label
+    return f"{name}_" if name in OWN or _ESCAPED.fullmatch(name) else name
 
 
-def label_of(column: str) -> str:
-    """The label that a column of 0 and 1 stands for.
+def name_of(column: str) -> str:
+    """The name of the metadata, or of the label, that a column stands for.
 
-    >>> label_of("red"), label_of("text_"), label_of("text__")
+    >>> name_of("red"), name_of("text_"), name_of("text__")
     ('red', 'text', 'text_')
     """
     return column[:-1] if _ESCAPED.fullmatch(column) else column
