@@ -13,6 +13,8 @@ from holdfast.core.workspace import Workspace
 from holdfast.data.pull import pull
 from holdfast.data.push import push
 from holdfast.testing.toys import write_texts
+from holdfast.workflows.batch_inputs import find_inputs
+from holdfast.workflows.checking import data_check
 from holdfast.workflows.datasets import data_add
 from holdfast.workflows.training import train_run
 from holdfast.workflows.versions import data_checkout, data_export, data_remove, data_verify
@@ -43,10 +45,12 @@ def far(workspace: Workspace) -> Path:
         lambda it: push(it.datasets, parse_ref("sea@2"), far(it)),
         lambda it: data_checkout("sea@2", far(it), it),
         lambda it: data_export("sea@2", far(it), it),
+        lambda it: data_check("sea@2", it, quick=True),
+        lambda it: find_inputs(["sea@2:test"], it, "text"),
         lambda it: train_run("sea@2", it),
         lambda it: data_add(it.home.parent / "sea.csv", it, verify=True),
     ],
-    ids=["push", "checkout", "export", "train", "add --verify"],
+    ids=["push", "checkout", "export", "check", "predict", "train", "add --verify"],
 )
 def test_altered_rows_are_used_for_nothing(workspace: Workspace, use: Callable[[Workspace], object]) -> None:
     with pytest.raises(DataError, match=TOLD) as told:

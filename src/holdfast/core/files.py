@@ -104,10 +104,15 @@ def no_room_hint(error: OSError) -> str | None:
 
 
 def place_of(error: OSError) -> Path:
-    """The file that an error is about, under the name that it was to have."""
+    """The file that an error is about; of one that is unfinished, the folder that it was to be in.
+
+    >>> place_of(OSError(28, "No space left on device", "w/runs/.aside-7/config.yaml")).as_posix()
+    'w/runs'
+    """
     name = error.filename2 or error.filename
     path = Path(os.fsdecode(name) if isinstance(name, bytes) else str(name))
-    return path.parent if path.name.startswith(ASIDE) else path
+    asides = [part.startswith(ASIDE) for part in path.parts]
+    return Path(*path.parts[: asides.index(True)]) if any(asides) else path
 
 
 def whole_lines(path: Path) -> list[str]:

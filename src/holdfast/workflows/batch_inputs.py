@@ -242,6 +242,7 @@ def _version(text: str, workspace: Workspace, modality: Modality) -> tuple[Origi
             hint=f"give {modality} samples",
         )
     with open_version(workspace.datasets, ref) as version:
+        version.refuse_altered()
         rows = np.arange(len(version))
         if split:
             rows = np.flatnonzero(pc.equal(version.table["split"], split).to_numpy())

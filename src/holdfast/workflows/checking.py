@@ -36,6 +36,7 @@ def data_check(
         html: a file for a page that shows the samples.
     """
     with open_version(workspace.datasets, parse_ref(ref)) as version:
+        version.refuse_altered()
         signed = None if quick else signatures(version)
         with _other(against, workspace, quick) as other:
             found = check(version, signatures=signed, against=other)
