@@ -118,6 +118,11 @@ def test_a_folder_and_its_tar_and_its_zip_have_the_same_names(tmp_path: Path) ->
     assert seen(tmp_path / "d")[0].keys() >= {"a/back\\slash.png", r"a/\udcff.png", "b/hard.png"}
 
 
+def test_what_gnu_tar_adds_is_no_file(tmp_path: Path) -> None:
+    with open_source(tar(tmp_path / "d.tar", member("a label", b"V"), member("a/", b"D"))) as source:
+        assert source.names == tuple(FILES)
+
+
 def test_links_in_a_zip_stand_for_what_they_lead_to(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
         for name, data in FILES.items():

@@ -13,6 +13,8 @@ from holdfast.data.listing import IRREGULAR, NO_FILE, UNREADABLE, Listing, list_
 Place = TypeVar("Place")
 
 _BLOCK = 512
+_NO_MEMBERS = (b"D", b"V")
+"""What GNU tar adds: what was in a folder, and the label of the whole."""
 _MADE_ON_UNIX = 3
 _MOST_LINKS = 40
 """So many links one after the other are followed, as systems do."""
@@ -138,7 +140,7 @@ def _take(member: tarfile.TarInfo, found: Members[tuple[int, int]], links: dict[
     elif member.issym():
         found.places.pop(name, None)
         links[name] = member.linkname
-    elif not member.isdir():
+    elif not member.isdir() and member.type not in _NO_MEMBERS:
         found.refuse(name, IRREGULAR, NO_FILE)
 
 
