@@ -218,6 +218,7 @@ def test_lines_that_do_not_fit_the_header_are_quarantined(tmp_path: Path) -> Non
     [
         (["a/1.jpg", "b/2.wav"], "files of several kinds: 1 image files (.jpg), 1 audio", "--ignore '*.wav'"),
         (["a/1.jpg", "a/2.png", "b/2.wav", "b/3.txt"], "several kinds: 2 image", "'*.wav' --ignore '*.txt'"),
+        (["a/1.jpg", "a/2.jpg", "b/2.WAV"], "several kinds: 2 image", "--ignore '*.WAV'"),
         (["train/a/1.jpg", "val/b/1.jpg", "o o/1.jpg", "p/1.jpg"], "others: 'o o", "'o o' --ignore p"),
         (["1.jpg", "2.jpg"], "lie in no folder of a class", "folder per class"),
         (["a.doc", "b.doc"], "seen: 2 × .doc", "folder per class"),

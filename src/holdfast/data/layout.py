@@ -315,9 +315,16 @@ def _one_modality(files: Listing) -> Modality:
         seen = ", ".join(f"{counts[m]:,} {m} files ({', '.join(kinds[m])})" for m in found)
         raise DataError(
             f"there are files of several kinds: {seen}",
-            hint="leave out all but one: " + ignoring([f"*{s}" for m in found[1:] for s in kinds[m]]),
+            hint="leave out all but one: "
+            + ignoring([f"*{suffix}" for other in found[1:] for suffix in _written(files, other)]),
         )
     return found[0]
+
+
+def _written(files: Listing, modality: Modality) -> list[str]:
+    """The suffixes of one kind of file as they are written, since patterns tell capitals apart."""
+    ends = pc.struct_field(pc.extract_regex(files.names, r"(?P<suffix>\.[^./]+)$"), "suffix")
+    return sorted(s for s in pc.unique(ends.drop_null()).to_pylist() if s.lower() in SUFFIXES[modality])
 
 
 def _are_media(listing: Listing) -> np.ndarray:
