@@ -4,10 +4,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from holdfast.core.media import Modality
 from holdfast.core.refs import parse_ref
 from holdfast.data import ingest, read_quarantine
+from holdfast.data.look import _threads
 from holdfast.testing.toys import write_images
 
 
@@ -26,3 +29,33 @@ def test_a_file_that_vanishes_or_may_not_be_read_is_quarantined(tmp_path: Path) 
     reasons = {item.name: item.reason for item in read_quarantine(tmp_path / "root", parse_ref("toys"))}
     assert reasons["disc/link.png"] == "cannot be read: No such file or directory"
     assert info.samples + info.quarantined == 9
+
+
+@pytest.mark.parametrize(
+    ("modality", "length", "busy", "one"),
+    [
+        ("text", 8_000, 0.95, True),
+        ("text", 8_000, 0.2, False),  # a slow disk, or a remote: others can be read meanwhile
+        ("text", 10**6, 0.95, False),  # digests do not need the lock
+        ("image", 8_000, 0.95, False),  # nor do decoders
+    ],
+)
+def test_only_small_texts_in_memory_are_looked_at_by_one_thread(
+    modality: Modality, length: int, busy: float, one: bool
+) -> None:
+    assert (_threads(modality, np.full(3, length), busy) == 1) == one
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 600])
+def test_every_sample_is_looked_at_once_however_many_there_are(tmp_path: Path, count: int) -> None:
+    rows = [f"text {number},{'ab'[number % 2]}" for number in range(count + 4)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
+    seen: list[bytes] = []
+
+    def look(modality: str, data: bytes) -> Mapping[str, int]:
+        seen.append(data)
+        return {}
+
+    ingest(tmp_path / "t.csv", tmp_path / "root", "toys", probe=look)
+
+    assert sorted(seen) == sorted(row.split(",")[0].encode() for row in rows)
