@@ -148,7 +148,7 @@ class _Looker:
 
 
 def _threads(modality: Modality, lengths: np.ndarray, busy: float) -> int:
-    """How many threads look at samples, by the bytes of a few and how much of their time these kept a core busy.
+    """How many threads look at samples, by the bytes of a few and how much of the time they kept a core busy.
 
     Nearly all that is done for a small text in memory needs the interpreter's lock: threads that pass it to
     and fro took half as long again for 20,000 texts of 8 KB. Decoders, digests of long files and slow disks
