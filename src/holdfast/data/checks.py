@@ -75,19 +75,24 @@ def _conflicts(codes: Codes) -> Iterator[Finding]:
     version = codes.version
     rows = np.flatnonzero(several(codes.digest, codes.labels))
     if len(rows):
-        torn, group_of = np.unique(codes.digest[rows], return_inverse=True)
-        rows = rows[np.argsort(group_of, kind="stable")]
-        named = zip(names_of(version, rows[:6]), rows[:6], strict=True)
+        torn = _by_digest(codes, rows)
+        shown_rows = np.concatenate(torn)[:6]
+        named = zip(names_of(version, shown_rows), shown_rows, strict=True)
         shown = [f"{name} ({', '.join(version.labels_of(int(row))) or 'no label'})" for name, row in named]
-        copies = np.split(rows, np.flatnonzero(np.diff(codes.digest[rows])) + 1)
         yield Finding(
             "error",
             "exact copies with different labels",
             f"{len(torn)} files stand under several labels, of which at most one can be right: "
             f"{some(shown, width=80)}",
             len(torn),
-            examples=tuple(tuple(map(int, part[:4])) for part in copies[:SHOWN]),
+            examples=tuple(tuple(map(int, part[:4])) for part in torn[:SHOWN]),
         )
+
+
+def _by_digest(codes: Codes, rows: np.ndarray) -> list[np.ndarray]:
+    """Rows in groups of exact copies."""
+    rows = rows[np.argsort(codes.digest[rows], kind="stable")]
+    return np.split(rows, np.flatnonzero(np.diff(codes.digest[rows])) + 1)
 
 
 def _crossing_groups(codes: Codes) -> Iterator[Finding]:
@@ -132,8 +137,7 @@ def _copies(codes: Codes) -> Iterator[Finding]:
     rows = np.flatnonzero(several_times & ~several(codes.digest, codes.labels))
     if not len(rows):
         return
-    rows = rows[np.argsort(codes.digest[rows], kind="stable")]
-    groups = np.split(rows, np.flatnonzero(np.diff(codes.digest[rows])) + 1)
+    groups = _by_digest(codes, rows)
     yield Finding(
         "info",
         "exact copies",

@@ -233,7 +233,7 @@ class _Collection:
     def _read(self, number: int) -> pyarrow.Table:
         path = version_folder(self.root, self.name, number) / SAMPLES
         try:
-            return read_parquet(path, columns=list(_KINDS)).select(list(_KINDS))
+            return read_parquet(path, columns=list(_KINDS))
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(
                 f"{path} is damaged, so nobody knows which bytes it needs: {error}",
