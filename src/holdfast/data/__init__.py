@@ -3,8 +3,9 @@
 A name is loaded when it is first asked for: what a version holds can be told without pyarrow.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from holdfast.core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from holdfast.data.checks import check
@@ -61,12 +62,5 @@ _MODULES = {
     "plan": ("SPLITS", "Quarantined", "SourceOptions"),
     "version": ("Version", "open_version", "read_quarantine"),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _MODULES)
