@@ -60,8 +60,12 @@ def test_a_full_disk_is_told_with_the_place(
 
 
 @LINUX
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [("data", "list"), ("--version",), ("data", "list", "--json"), ("--help",)])
-def test_an_output_that_is_full_is_told_in_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_an_output_that_is_full_is_told_in_one_line(
+    words: tuple[str, ...], unbuffered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Path("/dev/full").open("wb") as full:
         done = _run(*words, home=tmp_path, stdout=full)
 

@@ -39,6 +39,13 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # a pipe on Windows has another encoding; half characters in file names are none in any
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        # PYTHONUNBUFFERED: a line that could not be written would be gone, and nobody could tell where it
+        # was to go; a buffer of one line keeps it
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
 
     from holdfast.cli.app import app
     from holdfast.cli.show import complain
