@@ -115,7 +115,7 @@ def test_requests_give_their_memory_back(own_engine: Engine) -> None:
         for body in (toy_item("image"), b"bad", bytes(200_000)):
             httpx.post(f"{url}/predict", content=body, headers={"Content-Type": "image/png"})
 
-        assert app.state.service._room.used == 0
+        assert app.state.service.room.used == 0
 
 
 def test_a_model_that_cannot_answer_stops_the_server(own_engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Every dial we have; those of decoding are in `prepare.py`. Presets under `presets/` set them per recipe."""
+"""Every dial: of decoding in `prepare.py`, of serving in `serve.py`. `presets/` sets them per recipe."""
 
 from typing import Annotated, Literal
 
@@ -10,6 +10,7 @@ from holdfast.config.prepare import Count, NotNegative, Positive, Settings, Shar
 from holdfast.config.prepare import ImagePrepare as ImagePrepare
 from holdfast.config.prepare import Prepare as Prepare
 from holdfast.config.prepare import TextPrepare as TextPrepare
+from holdfast.config.serve import ServeConfig as ServeConfig
 from holdfast.core.addresses import is_place, masked
 
 
@@ -233,29 +234,6 @@ class GateConfig(Settings):
     """Largest difference of probability between training code and exported graph."""
     equal_labels: Annotated[float, Gt(0), Le(1)] = 1.0
     """Smallest share of test samples on which both give the same label."""
-
-
-class ServeConfig(Settings):
-    """How predictions are served."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on; the default can be reached from this machine only."""
-    port: Annotated[int, Ge(0), Le(65535)] = 8000
-    """0 takes a free port."""
-    max_mb: Positive = 25.0
-    """Largest request body."""
-    max_files: Count = 64
-    """Most files in one request."""
-    threads: Annotated[int, Ge(0)] = 0
-    """Decoding and inference threads; 0 takes all cores."""
-    batch: Count = 8
-    """Most samples joined into one run of the graph."""
-    wait_ms: NotNegative = 0.0
-    """Milliseconds that a sample waits for others to join it."""
-    metrics: bool = True
-    """Answer `/metrics` for Prometheus."""
-    log: bool = False
-    """Write a line of JSON for each request to stderr."""
 
 
 class TrackConfig(Settings):
