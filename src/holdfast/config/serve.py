@@ -7,6 +7,25 @@ from annotated_types import Ge, Le
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
 
 
+class JournalConfig(Settings):
+    """What is kept of predictions, and where."""
+
+    where: str | None = None
+    """A folder, `s3://bucket/prefix` or `gs://bucket/prefix`; nothing is kept without it."""
+    inputs: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of predictions whose input is kept, by id; the review page shows these."""
+    private: bool = False
+    """Keep neither inputs nor names nor the callers' request ids, whatever else is set."""
+    days: Positive | None = None
+    """What is older is removed, hourly; nothing is without it."""
+    segment_s: Positive = 300.0
+    """A file is finished, and then moved where `where` is a bucket, at the latest after so many seconds."""
+    spool: str | None = None
+    """Folder where files wait for a bucket; by default in the user's cache."""
+    spool_mb: Positive = 1000.0
+    """Most megabytes that wait there; what does not fit is lost, and counted."""
+
+
 class ServeConfig(Settings):
     """How predictions are served."""
 
@@ -28,3 +47,4 @@ class ServeConfig(Settings):
     """Answer `/metrics` for Prometheus."""
     log: bool = False
     """Write a line of JSON for each request to stderr."""
+    journal: JournalConfig = JournalConfig()

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -38,10 +38,14 @@ class Answer:
     Attributes:
         probabilities: shape (labels,).
         parts: shape (parts, labels); one row, or one per window of a sound.
+        embedding: shape (width,); where the graph's last layer looks from.
+        features: what `serve.features` measured of the decoded item, where that was asked for.
     """
 
     probabilities: np.ndarray
     parts: np.ndarray
+    embedding: np.ndarray
+    features: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,6 +72,7 @@ class Batcher:
         wait_s: float = 0.0,
         capacity: int = 256,
         phases: Phases | None = None,
+        measure: Callable[[np.ndarray], dict[str, float]] | None = None,
     ) -> None:
         """Start the workers.
 
@@ -78,8 +83,10 @@ class Batcher:
             wait_s: how long an item waits for others to join it; 0 joins only what waits already.
             capacity: most items that wait. A request of more items is taken if nothing waits.
             phases: hears how long items waited, were decoded, and ran.
+            measure: gives the features of a decoded item.
         """
         self.phases = phases
+        self._measure = measure
         self._engine, self._batch, self._wait_s, self._capacity = engine, batch, wait_s, capacity
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -189,5 +196,8 @@ class Batcher:
             else:
                 decoded[0][0].future.set_exception(error)
             return
-        for row, (job, _) in enumerate(decoded):
-            job.future.set_result(Answer(answer.probabilities[row], answer.parts[row]))
+        for row, (job, sample) in enumerate(decoded):
+            features = self._measure(sample) if self._measure else {}
+            job.future.set_result(
+                Answer(answer.probabilities[row], answer.parts[row], answer.embeddings[row], features)
+            )

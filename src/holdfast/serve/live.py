@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from holdfast.config.schema import ServeConfig
@@ -10,6 +11,7 @@ from holdfast.core.errors import InputError
 from holdfast.serve import openapi
 from holdfast.serve.batching import Answer, Batcher
 from holdfast.serve.engine import Engine
+from holdfast.serve.features import features
 from holdfast.serve.info import describe
 from holdfast.serve.metrics import Phases
 
@@ -53,6 +55,7 @@ class Live:
             batch=config.batch,
             wait_s=config.wait_ms / 1000,
             capacity=max(_QUEUED_BATCHES * config.batch, 4 * config.max_files),
+            measure=partial(features, self.modality) if config.journal.where else None,
         )
         (future,) = self._batcher.submit([openapi.example(self.modality)])
         with suppress(

@@ -25,6 +25,7 @@ class Window(BaseModel):
 class Prediction(BaseModel):
     """What the model says of one item."""
 
+    id: Annotated[str, Field(description="Of this prediction, a UUID of version 7; for `/feedback`.")]
     name: Annotated[str | None, Field(description="What the client called the item.")]
     labels: Annotated[list[str], Field(description="The chosen labels; exactly one if the task is single.")]
     label: Annotated[str | None, Field(description="The chosen label; only if the task is single.")] = None

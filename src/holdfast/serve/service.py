@@ -15,6 +15,7 @@ from holdfast.serve.answers import tell
 from holdfast.serve.batching import Answer
 from holdfast.serve.bodies import FORMATS, Item
 from holdfast.serve.engine import Engine
+from holdfast.serve.ids import Ids
 from holdfast.serve.live import Live
 from holdfast.serve.logs import RequestLog
 from holdfast.serve.metrics import Metrics
@@ -42,6 +43,7 @@ class Service:
         self.room = Room(_BODIES_AT_ONCE * self.limits.max_bytes)
         self.state = "starting"
         self.log = RequestLog() if config.log else None
+        self.ids = Ids()
         self.metrics: Metrics | None = None
         if config.metrics:
             self.metrics = Metrics(
@@ -103,9 +105,13 @@ class Service:
         chosen = live.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
         if self.metrics:
             self.metrics.predicted(label for labels in chosen for label in labels)
+        ids = self.ids.take(len(items))
         predictions = [
-            tell(live.engine, item.name, answer.probabilities, answer.parts, labels, top=top)
-            for item, answer, labels in zip(items, answers, chosen, strict=True)
+            {
+                "id": number,
+                **tell(live.engine, item.name, answer.probabilities, answer.parts, labels, top=top),
+            }
+            for number, item, answer, labels in zip(ids, items, answers, chosen, strict=True)
         ]
         return {"model": live.ref, "predictions": predictions, "seconds": time.perf_counter() - began}
 
