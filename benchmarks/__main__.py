@@ -8,7 +8,7 @@ import os
 
 from holdfast.cli.show import table
 
-_BENCHMARKS = ("help", "train_step", "exporters", "serving", "near", "loader", "data")
+_BENCHMARKS = ("help", "train_step", "exporters", "serving", "tensors", "near", "loader", "data")
 
 
 def main() -> None:

@@ -17,6 +17,8 @@ _BLOCK = 1 << 18
 _UNKNOWN = 1 << 60
 """FLAC from a pipe does not say how many frames it has; libsndfile then says more than this."""
 _RATES = (1000, 768_000)
+_LOUDEST = 1e6
+"""Files of floats may hold any number; the power of a spectrum overflows from about 1e15 on."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,11 @@ class AudioPreparation:
             InputError: if it is not a recording, is damaged, or is longer than `max_s` seconds.
         """
         sound, facts = _read(data, self.max_s)
-        return _windows(_resampled(sound, int(facts["rate"]), self.rate), self.window, self.hop)
+        return self.windows(_resampled(sound, int(facts["rate"]), self.rate))
+
+    def windows(self, sound: np.ndarray) -> np.ndarray:
+        """Mono sound at `rate`, float32, shape (frames,), in the windows of `decode`."""
+        return _windows(sound, self.window, self.hop)
 
     def collate(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Windows of shape (rate * window_s,) as one batch."""
@@ -135,10 +141,22 @@ def _check_sound(sound: np.ndarray, promised: int, rate: int, max_s: float) -> N
         raise InputError(f"truncated recording ({len(sound) / rate:.1f} of {promised / rate:.1f} s)")
     if len(sound) > max_s * rate:
         raise InputError(f"recording longer than {max_s:,.0f} s")
+    check_levels(sound)
+
+
+def check_levels(sound: np.ndarray) -> None:
+    """Refuse a sound whose numbers no graph can reckon with.
+
+    Raises:
+        InputError: if it is empty, or has samples that are no numbers or far too large.
+    """
     if not len(sound):
         raise InputError("recording without any sound in it")
-    if not np.isfinite(sound).all():
+    loudest = float(np.abs(sound).max())  # NaN if there is one
+    if not np.isfinite(loudest):
         raise InputError("recording with NaN or infinite samples")
+    if loudest > _LOUDEST:
+        raise InputError(f"recording with samples up to {loudest:.3g}, where full scale is 1")
 
 
 def _resampled(sound: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 import holdfast
 from holdfast.config.schema import ServeConfig
-from holdfast.serve import openapi
+from holdfast.serve import oip, openapi
 from holdfast.serve.batching import BusyError
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.engine import Engine
@@ -41,6 +41,7 @@ def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
     )
     app.state.service = service
     _add_routes(app, service)
+    oip.add_routes(app, service)
     add_pages(app)
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(Exception, _broken)

@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass
 class _Job:
-    data: bytes
+    data: bytes | np.ndarray
     since: float
     future: "Future[Answer]" = field(default_factory=Future)
 
@@ -100,8 +100,11 @@ class Batcher:
         for worker in self._workers:
             worker.start()
 
-    def submit(self, items: Sequence[bytes]) -> list["Future[Answer]"]:
+    def submit(self, items: Sequence[bytes | np.ndarray]) -> list["Future[Answer]"]:
         """Queue the items of one request, all or none. Cancel a future to take its item out again.
+
+        Args:
+            items: bytes, or what is decoded already, of shape (parts, …).
 
         Raises:
             BusyError: if they would make the queue too long, or the batcher is closed.
@@ -174,7 +177,8 @@ class Batcher:
                 self.phases.phase("queue", time.monotonic() - job.since)
             try:
                 with timed(self.phases, "decode"):
-                    decoded.append((job, self._engine.decode(job.data)))
+                    data = job.data
+                    decoded.append((job, self._engine.decode(data) if isinstance(data, bytes) else data))
             except Exception as error:  # of any kind: it belongs to this item alone
                 job.future.set_exception(error)
             if sum(sample.nbytes for _, sample in decoded) > _SLAB_BYTES:

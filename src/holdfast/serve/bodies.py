@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from holdfast.core.errors import HoldfastError
 from holdfast.core.media import Modality
 from holdfast.core.refs import did_you_mean
@@ -31,10 +33,13 @@ WORDS: dict[Modality, str] = {"image": "pictures", "audio": "sounds", "text": "t
 
 @dataclass(frozen=True)
 class Item:
-    """One sample of a request; `name` is what the client called it."""
+    """One sample of a request; `name` is what the client called it.
+
+    What the client decoded itself is an array of shape (parts, …), checked already.
+    """
 
     name: str | None
-    data: bytes
+    data: bytes | np.ndarray
 
 
 class RequestError(HoldfastError):

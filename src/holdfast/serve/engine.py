@@ -88,6 +88,16 @@ class Engine:
         return self._bundle.manifest
 
     @property
+    def preparation(self) -> Preparation:
+        """What decodes samples for the graph."""
+        return self._preparation
+
+    @property
+    def width(self) -> int:
+        """Numbers in an embedding."""
+        return self._width
+
+    @property
     def bundle(self) -> Bundle:
         """The bundle that answers."""
         return self._bundle

@@ -6,6 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from holdfast.config.schema import ServeConfig
 from holdfast.core.errors import InputError
 from holdfast.serve import openapi
@@ -64,7 +66,7 @@ class Live:
             await asyncio.wrap_future(future)
         self._batcher.phases = phases  # of requests alone, not of the example
 
-    async def answers(self, items: Sequence[bytes]) -> list[Answer | BaseException]:
+    async def answers(self, items: Sequence[bytes | np.ndarray]) -> list[Answer | BaseException]:
         """The answer to each item, or why there is none. Cancelled, it takes out what still waits.
 
         Raises:

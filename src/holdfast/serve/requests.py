@@ -84,7 +84,7 @@ class Upload:
             ClientDisconnect: if the client went away.
         """
         read = reader_of(self._request.headers, modality, self._limits.max_files)
-        body = await self._read()
+        body = await self.body()
         if not body:
             raise RequestError(400, "the request is empty", hint=how(modality))
         return await asyncio.to_thread(read, body) if len(body) >= _LARGE else read(body)
@@ -99,7 +99,14 @@ class Upload:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
 
-    async def _read(self) -> bytes:
+    async def body(self) -> bytes:
+        """All of it, as it came.
+
+        Raises:
+            RequestError: if it is too large, or stops arriving.
+            BusyError: if there is no room for it.
+            ClientDisconnect: if the client went away.
+        """
         declared = self._request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._limits.max_bytes:
             raise self._too_large()
