@@ -12,6 +12,7 @@ _EXTRAS = {
     "https": ("aiohttp", "fsspec"),
     "hf": ("huggingface_hub",),
     "sweep": ("optuna",),
+    "loadtest": ("locust",),
     "ray": ("ray",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": (

@@ -8,6 +8,7 @@ import typer
 from holdfast.cli import find, remote, report
 from holdfast.cli import options as opt
 from holdfast.cli.data import data_app
+from holdfast.cli.loadtest import loadtest
 from holdfast.cli.predict import predict
 from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table, warner
@@ -152,6 +153,9 @@ def serve(
     Example: holdfast serve birds@champion serve.port=9000
     """
     _serve(model, find_workspace(home), overrides or [], as_json)
+
+
+app.command()(loadtest)
 
 
 @models_app.command("list")
