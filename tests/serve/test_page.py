@@ -217,3 +217,31 @@ def wait_for(page: Any, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(page, 20).until(lambda driver: driver.execute_script(script))
+
+
+def test_a_key_is_asked_for_and_kept_in_memory_only(
+    page: Any, engines: Engines, serve: Any, tmp_path: Path
+) -> None:
+    from holdfast.serve.keys import new_key, write_keys
+
+    key, kept = new_key("ann")
+    write_keys(tmp_path / "k", [kept])
+    with serve(engines("text"), keys=str(tmp_path / "k")) as client:
+        page.get(str(client.base_url))
+        assert page.switch_to.active_element.get_attribute("id") == "key"
+        wait(page, "dialog #key")[0].send_keys("wrong\n")
+        wait_for(page, "return document.querySelector('dialog label')?.textContent.includes('not valid')")
+        shoot(page, "key")
+        wait(page, "dialog #key")[0].send_keys(f"{key}\n")
+        wait(page, "body[data-state=ready]")
+
+        wait(page, "#text")[0].send_keys("a gull")
+        wait(page, "#text-form button")[0].click()
+        wait(page, ".card[data-state=done]")
+
+        stored = page.execute_script("return [localStorage.length, sessionStorage.length, document.cookie]")
+        refusals = [line["message"] for line in page.get_log("browser")]
+
+    assert stored == [0, 0, ""]
+    assert len(refusals) == 2
+    assert all("401" in line for line in refusals)

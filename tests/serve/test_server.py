@@ -142,7 +142,7 @@ def test_an_address_that_is_taken_is_an_error_that_says_what_to_do(own_engine: E
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
     """asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each answer takes 40 ms."""
-    with server._listen("127.0.0.1", 0) as listener:
+    with server._listen(ServeConfig(port=0)) as listener:
         assert listener.proto == socket.IPPROTO_TCP
 
 

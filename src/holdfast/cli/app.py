@@ -8,6 +8,7 @@ import typer
 from holdfast.cli import find, remote, report
 from holdfast.cli import options as opt
 from holdfast.cli.data import data_app
+from holdfast.cli.keys import keys_app
 from holdfast.cli.loadtest import loadtest
 from holdfast.cli.predict import predict
 from holdfast.cli.runs import reproduce, runs_app
@@ -25,6 +26,7 @@ for _name, _app in (
     ("data", data_app),
     ("runs", runs_app),
     ("models", models_app),
+    ("keys", keys_app),
     ("config", config_app),
     ("find", find_app),
 ):

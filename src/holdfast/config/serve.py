@@ -5,6 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
+from holdfast.config.protection import LimitConfig
 
 
 class JournalConfig(Settings):
@@ -48,3 +49,10 @@ class ServeConfig(Settings):
     log: bool = False
     """Write a line of JSON for each request to stderr."""
     journal: JournalConfig = JournalConfig()
+    keys: str | None = None
+    """File of API keys, without one of which nothing is answered; the workspace's own if it has one."""
+    open: bool = False
+    """Listen beyond this machine although anybody may ask."""
+    open_metrics: bool = False
+    """Answer `/metrics` without a key too."""
+    limits: LimitConfig = LimitConfig()

@@ -40,6 +40,11 @@ class Workspace:
         return self.home / "sweeps"
 
     @property
+    def keys(self) -> Path:
+        """The API keys of its servers."""
+        return self.home / "keys.json"
+
+    @property
     def settings(self) -> Path | None:
         """The workspace's own settings file, if it has one."""
         path = self.home / SETTINGS

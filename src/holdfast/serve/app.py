@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 import holdfast
 from holdfast.config.schema import ServeConfig
 from holdfast.serve import oip, openapi
+from holdfast.serve.access import guard
 from holdfast.serve.batching import BusyError
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.engine import Engine
@@ -45,6 +46,7 @@ def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
     add_pages(app)
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(Exception, _broken)
+    guard(app, config, service.warn)
     app.add_middleware(SafeHeaders)
     if service.metrics:
         _add_metrics(app, service.metrics)

@@ -60,11 +60,19 @@ class RequestLog:
                 self.lost += 1
 
 
+def warn(text: str, log: RequestLog | None = None) -> None:
+    """Tell whoever runs the server: in a line of the log, or, without one, in words."""
+    if log:
+        log.write({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "warning": text})
+    else:
+        print(f"! {text}", file=sys.stderr, flush=True)
+
+
 class Traced:
     """Gives each request an id, and tells `log` what became of it.
 
-    A caller's own id is kept where it is short and plain. A line holds neither what was sent nor who says
-    they are: no body, no query, no header.
+    A caller's own id is kept where it is short and plain. A line holds nothing of what was sent: no body, no
+    query, no header. `caller` is there once a key or a token was found valid, and names its owner.
 
     Args:
         app: what answers.
@@ -110,6 +118,7 @@ class Traced:
                         "seconds": round(time.perf_counter() - began, 6),
                         "bytes": sent,
                         "client": scope["client"][0] if scope.get("client") else None,
+                        "caller": scope["state"].get("caller"),
                         "trace": trace,
                     }
                 )

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from holdfast.config.protection import is_loopback
 from holdfast.config.schema import ServeConfig
-from holdfast.core.errors import HoldfastError
+from holdfast.core.errors import ConfigError, HoldfastError
+from holdfast.serve.access import asks_nothing
 
 _GRACE_S = 30
 """What still runs so long after the end was asked for is cut off."""
@@ -30,9 +32,9 @@ def run_server(app: FastAPI, config: ServeConfig, on_ready: Callable[[str], None
         on_ready: called once with the address, such as `http://127.0.0.1:8000`, when requests are answered.
 
     Raises:
-        HoldfastError: if the address cannot be had.
+        HoldfastError: if the address cannot be had, or anybody could ask from other machines unawares.
     """
-    with _listen(config.host, config.port) as listener:
+    with _listen(config) as listener:
         asyncio.run(_serve(_Server(app), listener, on_ready))
 
 
@@ -41,10 +43,10 @@ def running(app: FastAPI, config: ServeConfig) -> Iterator[str]:
     """The same in a thread, for the length of a `with` block; gives the address.
 
     Raises:
-        HoldfastError: if the address cannot be had.
+        HoldfastError: if the address cannot be had, or anybody could ask from other machines unawares.
     """
     ready: Future[str] = Future()
-    with _listen(config.host, config.port) as listener:
+    with _listen(config) as listener:
         server = _Server(app)
 
         def serve() -> None:
@@ -126,9 +128,11 @@ class _Server(uvicorn.Server):
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(config: ServeConfig) -> socket.socket:
+    host, port = config.host, config.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        _check_reach(config, str(address[0]))
         # Not socket.create_server: it leaves the protocol 0, asyncio then sets no TCP_NODELAY on the
         # connections, and each answer waits 40 ms for the client's acknowledgement of its headers.
         listener = socket.socket(family, kind, protocol or socket.IPPROTO_TCP)
@@ -146,6 +150,16 @@ def _listen(host: str, port: int) -> socket.socket:
             hint="choose another serve.port, such as serve.port=0 for a free one, or another serve.host",
         ) from None
     return listener
+
+
+def _check_reach(config: ServeConfig, address: str) -> None:
+    """Nobody is let in from other machines by accident."""
+    if config.open or is_loopback(address.partition("%")[0]) or not asks_nothing(config):
+        return
+    raise ConfigError(
+        f"serve.host={config.host} can be reached from other machines, and anybody there could ask",
+        hint="make a key with `holdfast keys add NAME`, or say serve.open=true if that is meant",
+    )
 
 
 def _url(listener: socket.socket) -> str:

@@ -17,7 +17,7 @@ from holdfast.serve.bodies import FORMATS, Item
 from holdfast.serve.engine import Engine
 from holdfast.serve.ids import Ids
 from holdfast.serve.live import Live
-from holdfast.serve.logs import RequestLog
+from holdfast.serve.logs import RequestLog, warn
 from holdfast.serve.metrics import Metrics
 from holdfast.serve.requests import Limits, Room, Upload, top_of
 
@@ -73,6 +73,10 @@ class Service:
     def stop(self) -> None:
         """Say on `/readyz` that the end is near; what is asked already is still answered."""
         self.state = "stopping"
+
+    def warn(self, text: str) -> None:
+        """Tell whoever runs the server what is not as it should be."""
+        warn(text, self.log)
 
     async def ready(self) -> None:
         """Return once requests are answered.

@@ -30,9 +30,12 @@ def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
 def serve_config(
     bundle: Bundle, workspace: Workspace, overrides: Sequence[str] = (), config_file: Path | None = None
 ) -> ServeConfig:
-    """The settings of serving: defaults, the workspace's file, the given file, overrides."""
+    """The settings of serving: defaults, the workspace's file and keys, the given file, overrides."""
     resolved = settings_for(workspace, overrides, config_file, recipe=bundle.manifest.modality)
-    return resolved.config.serve
+    config = resolved.config.serve
+    if config.keys is None and workspace.keys.exists():
+        return config.model_copy(update={"keys": str(workspace.keys)})
+    return config
 
 
 def serve_model(

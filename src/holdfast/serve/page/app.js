@@ -1,7 +1,7 @@
 // The page: takes a picture, a sound or a text, asks /predict, and shows what the model says.
 // Everything that comes from people (labels, names, texts) goes in as text, never as markup.
 
-import { element, percent, problemOf } from "./parts.js";
+import { asked, element, percent, problemOf } from "./parts.js";
 import { timeline } from "./timeline.js";
 
 const MOST_BARS = 8;
@@ -27,7 +27,7 @@ start().catch((error) => {
 });
 
 async function start() {
-  const response = await fetch("info");
+  const response = await asked("info");
   if (!response.ok) throw new Error(`/info answered ${response.status}`);
   info = await response.json();
   describe();
@@ -166,8 +166,8 @@ async function send(item, tries = 0) {
   const form = new FormData();
   if (item.file) form.append("file", item.file);
   const request = item.file ? { method: "POST", body: form } : { ...json, body: JSON.stringify({ text: item.text }) };
-  const response = await fetch("predict", request);
-  if (response.status !== 503 || tries >= RETRIES) return response;
+  const response = await asked("predict", request);
+  if (![429, 503].includes(response.status) || tries >= RETRIES) return response;
   const pause = Number(response.headers.get("Retry-After")) || 1;
   await new Promise((done) => setTimeout(done, pause * 1000));
   return send(item, tries + 1);

@@ -1,8 +1,8 @@
 // The API's page: shows openapi.json, and sends its examples. Needs nothing from other hosts.
 
-import { element } from "./parts.js";
+import { asked, element } from "./parts.js";
 
-const about = await (await fetch("openapi.json")).json();
+const about = await (await asked("openapi.json")).json();
 document.getElementById("about").textContent = about.info.description;
 document.title = `API · ${about.info.title}`;
 const sections = Object.entries(about.paths).flatMap(([path, methods]) =>
@@ -44,7 +44,7 @@ function example(path, method, type, title, value) {
   output.hidden = true;
   button.addEventListener("click", async () => {
     const body = value === null ? {} : { body: JSON.stringify(value), headers: { "Content-Type": type } };
-    const response = await fetch(path.slice(1), { method, ...body });
+    const response = await asked(path.slice(1), { method, ...body });
     const text = await response.text();
     output.hidden = false;
     output.textContent = `${response.status} ${response.statusText}\n${pretty(text)}`;
