@@ -311,7 +311,7 @@ def test_items_of_a_client_that_left_are_not_predicted(own_engine: Engine, serve
                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             wait_until(lambda: len(seen) == 2)
-        wait_until(lambda: not waiting(client))
+        wait_until(lambda: waiting() == 2)  # the two that were begun
         gate.set()
 
         assert client.post("/predict", files={"file": PICTURE}).status_code == 200
@@ -321,7 +321,7 @@ def test_items_of_a_client_that_left_are_not_predicted(own_engine: Engine, serve
 def test_what_is_wrong_inside_is_not_told_outside(
     own_engine: Engine, serve: Serve, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(_: object) -> None:
+    def broken(_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
     with serve(own_engine) as client:
@@ -344,8 +344,7 @@ def test_a_full_queue_says_when_to_come_back(own_engine: Engine, serve: Serve) -
         gate.wait(30)
         return decode(data)
 
-    # 32 batches of 1 may wait, and the two workers hold one item each
-    with serve(own_engine, batch=1, max_files=8) as client:
+    with serve(own_engine, batch=1, max_files=8, queue=32) as client:
         own_engine.decode = slow  # type: ignore[method-assign]
         with ThreadPoolExecutor(5) as pool:
             asked = [pool.submit(client.post, "/predict", files=[("file", PICTURE)] * 8) for _ in range(5)]
@@ -363,14 +362,13 @@ def raw(client: httpx.Client) -> socket.socket:
     return socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
 
 
-def waiting(client: httpx.Client) -> int:
-    """How many items wait that nobody has given up, as the threads of this process see it."""
+def waiting() -> int:
+    """How many items wait or are in work, as the threads of this process see it."""
     import gc
 
     from holdfast.serve.batching import Batcher
 
-    batchers = [it for it in gc.get_objects() if isinstance(it, Batcher) and not it._closed]
-    return sum(not job.future.cancelled() for it in batchers for job in it._waiting)
+    return sum(len(it) for it in gc.get_objects() if isinstance(it, Batcher) and not it.closed)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.core.errors import InputError
 from holdfast.serve.batching import Batcher, BusyError
+from holdfast.serve.curve import Curve
 from holdfast.serve.engine import Engine, Predictions
 
 
@@ -19,20 +20,24 @@ class SlowEngine:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.runs: list[list[int]] = []
+        self.alone: list[bool | None] = []
         self.held = threading.Event()
+        self.delay_s = 0.0
 
     def decode(self, data: bytes) -> np.ndarray:
         if data == b"bad":
             raise InputError("bad item")
         return np.array([[int(data)]])
 
-    def predict_parts(self, decoded: Sequence[np.ndarray]) -> Predictions:
+    def predict_parts(self, decoded: Sequence[np.ndarray], *, alone: bool | None = None) -> Predictions:
         values = [int(sample[0, 0]) for sample in decoded]
         self.runs.append(values)
         self.held.set()
         assert self.gate.wait(20)
+        time.sleep(self.delay_s)
         if 13 in values:
             raise RuntimeError("the graph does not like 13")
+        self.alone.append(alone)
         rows = np.array([[value * 2.0] for value in values])
         return Predictions(rows, rows, [row[None] for row in rows])
 
@@ -42,9 +47,9 @@ def engine() -> SlowEngine:
     return SlowEngine()
 
 
-def batcher(engine: SlowEngine, **settings: float) -> Batcher:
+def batcher(engine: SlowEngine, most: int = 4, **settings: float) -> Batcher:
     real: Engine = engine  # type: ignore[assignment]
-    return Batcher(real, **{"workers": 1, "batch": 4, **settings})  # type: ignore[arg-type]
+    return Batcher(real, curve=Curve(most), **{"workers": 1, **settings})  # type: ignore[arg-type]
 
 
 def items(*values: int) -> list[bytes]:
@@ -64,16 +69,12 @@ def test_items_that_wait_go_together_up_to_a_batch(engine: SlowEngine) -> None:
     it.close()
 
 
-def test_an_item_waits_for_others_as_long_as_it_is_told(engine: SlowEngine) -> None:
+def test_nothing_is_joined_where_that_does_not_pay(engine: SlowEngine) -> None:
+    it = batcher(engine, most=1)
     engine.gate.set()
-    it = batcher(engine, wait_s=20, batch=2)
 
-    first = it.submit(items(1))
-    time.sleep(0.05)
-    second = it.submit(items(2))  # now the batch is full, so nobody waits any longer
-
-    assert [future.result(10).probabilities[0] for future in first + second] == [2, 4]
-    assert engine.runs == [[1, 2]]
+    assert [future.result(20).probabilities[0] for future in it.submit(items(1, 2, 3))] == [2, 4, 6]
+    assert engine.runs == [[1], [2], [3]]
     it.close()
 
 
@@ -93,12 +94,12 @@ def test_what_is_wrong_with_one_item_does_not_harm_the_others(engine: SlowEngine
 
 
 def test_a_full_queue_takes_no_more_until_there_is_room(engine: SlowEngine) -> None:
-    it = batcher(engine, capacity=3)
+    it = batcher(engine, capacity=4)
     running = it.submit(items(0))
     engine.held.wait(20)
     waiting = it.submit(items(1, 2))
 
-    with pytest.raises(BusyError, match="2 items are waiting already") as refused:
+    with pytest.raises(BusyError, match="3 items are waiting already") as refused:
         it.submit(items(3, 4))
     assert 1 <= refused.value.retry_s <= 60
 
@@ -107,6 +108,94 @@ def test_a_full_queue_takes_no_more_until_there_is_room(engine: SlowEngine) -> N
     engine.gate.set()
     assert [future.result(20).probabilities[0] for future in [*running, waiting[1], *after]] == [0, 4, 6, 8]
     assert engine.runs == [[0], [2, 3, 4]]
+    assert it.idle
+    it.close()
+
+
+def test_what_would_wait_longer_than_promised_is_refused_at_once(engine: SlowEngine) -> None:
+    engine.delay_s = 0.05
+    engine.gate.set()
+    it = batcher(engine, most=1, promise_s=0.5)
+    it.submit(items(0))[0].result(20)  # now it knows how long one takes
+
+    taken = [it.submit(items(value)) for value in range(1, 8)]
+    with pytest.raises(BusyError, match=r"waiting already, for 0\.\d s"):
+        [it.submit(items(value)) for value in range(10, 20)]
+    with pytest.raises(BusyError):
+        it.check()
+
+    assert [future.result(20).probabilities[0] for (future,) in taken] == [2 * it for it in range(1, 8)]
+    it.check()
+    it.close()
+
+
+def test_what_has_waited_too_long_is_given_up_but_not_what_was_begun(engine: SlowEngine) -> None:
+    it = batcher(engine, most=1, promise_s=0.2)
+    begun = it.submit(items(1, 2))
+    engine.held.wait(20)
+    late = it.submit(items(3))
+
+    time.sleep(0.3)
+    engine.gate.set()
+
+    assert [future.result(20).probabilities[0] for future in begun] == [2, 4]
+    with pytest.raises(BusyError, match=r"waited for 0\.2 s"):
+        late[0].result(20)
+    assert engine.runs == [[1], [2]]
+    it.close()
+
+
+def test_what_is_asked_in_the_background_lets_all_others_go_first(engine: SlowEngine) -> None:
+    it = batcher(engine, most=1, promise_s=0.2)
+    first = it.submit(items(0))
+    engine.held.wait(20)
+    behind = it.submit(items(1, 2), background=True)
+    ahead = it.submit(items(3, 4))
+
+    engine.gate.set()
+
+    assert [future.result(20).probabilities[0] for future in [*first, *behind, *ahead]] == [0, 2, 4, 6, 8]
+    assert engine.runs == [[0], [3], [4], [1], [2]]
+    it.close()
+
+
+def test_decoded_items_are_taken_as_they_are(engine: SlowEngine) -> None:
+    engine.gate.set()
+    it = batcher(engine)
+
+    (answer,) = it.submit([np.array([[21], [21]])])
+
+    assert answer.result(20).probabilities[0] == 42
+    it.close()
+
+
+def test_texts_of_like_length_go_together_within_so_many_tokens(engine: SlowEngine) -> None:
+    it = batcher(engine, workers=1)
+    it.curve = Curve(most=8, tokens=12)
+    first = it.submit(items(0))
+    engine.held.wait(20)
+
+    texts = [np.full((1, length), length) for length in (3, 11, 4, 3, 3, 12)]
+    futures = it.submit(texts)
+    engine.gate.set()
+
+    assert [future.result(20).probabilities[0] for future in futures] == [6, 22, 8, 6, 6, 24]
+    assert all(len(run) * max(run) <= 12 for run in engine.runs)
+    assert [3, 3, 4] in [sorted(run) for run in engine.runs]
+    first[0].result(20)
+    it.close()
+
+
+def test_only_what_is_alone_gets_all_cores(engine: SlowEngine) -> None:
+    engine.gate.set()
+    it = batcher(engine, most=1)
+
+    it.submit(items(1))[0].result(20)
+    assert engine.alone == [True]
+
+    for future in it.submit(items(1, 2, 3)):
+        future.result(20)
+    assert engine.alone == [True, False, False, True]
     it.close()
 
 
@@ -133,7 +222,7 @@ def test_what_waits_is_finished_before_the_end(engine: SlowEngine) -> None:
 
 
 def test_idle_workers_share_what_waits(engine: SlowEngine) -> None:
-    it = batcher(engine, workers=2, batch=8)
+    it = batcher(engine, workers=2, most=8)
     time.sleep(0.1)  # until both wait
 
     futures = it.submit(items(*range(8)))

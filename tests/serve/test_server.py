@@ -62,11 +62,15 @@ def test_a_stopped_server_finishes_what_runs(number: signal.Signals, tmp_path: P
             assert process.stdout.readline() == "decoding\n"
 
             process.send_signal(number)
+            if number == signal.SIGTERM:  # whoever sends requests here does not know it yet
+                assert httpx.get(f"{url}/healthz").status_code == 200
+                assert _ask_until(f"{url}/readyz", 503).json() == {"status": "stopping"}
+                assert httpx.post(f"{url}/predict", files=files, timeout=30).status_code == 200
             asking.join(30)
 
             assert [it.status_code for it in answers] == [200]
             assert process.wait(30) == 0
-            assert process.stdout.read() == "ended well\n"
+            assert process.stdout.read().endswith("ended well\n")
             assert process.stderr.read() == ""
         finally:
             process.kill()
@@ -119,7 +123,7 @@ def test_requests_give_their_memory_back(own_engine: Engine) -> None:
 
 
 def test_a_model_that_cannot_answer_stops_the_server(own_engine: Engine) -> None:
-    def broken(_: object) -> None:
+    def broken(_: object, **__: object) -> None:
         raise RuntimeError("no such kernel")
 
     own_engine.predict_parts = broken  # type: ignore[assignment, method-assign]
@@ -154,6 +158,14 @@ def _ask_until_answered(url: str) -> httpx.Response:
         except httpx.ConnectError:
             assert time.monotonic() < end
             time.sleep(0.02)
+
+
+def _ask_until(url: str, status: int) -> httpx.Response:
+    end = time.monotonic() + 20
+    while (response := httpx.get(url)).status_code != status:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return response
 
 
 def _free_port() -> int:

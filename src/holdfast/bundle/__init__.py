@@ -2,16 +2,20 @@
 
 from holdfast.bundle.bundle import Bundle, open_bundle, seal
 from holdfast.bundle.card import write_card
+from holdfast.bundle.golden import Golden, read_golden, write_golden
 from holdfast.bundle.manifest import Manifest
 from holdfast.bundle.reference import Reference, read_reference, write_reference
 
 __all__ = [
     "Bundle",
+    "Golden",
     "Manifest",
     "Reference",
     "open_bundle",
+    "read_golden",
     "read_reference",
     "seal",
     "write_card",
+    "write_golden",
     "write_reference",
 ]

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from holdfast.bundle.golden import Golden, read_golden
 from holdfast.bundle.manifest import (
     EVALUATION,
+    GOLDEN,
     MANIFEST,
     MODEL,
     REFERENCE,
@@ -49,6 +51,17 @@ class Bundle:
             return None
         found = json.loads((self.folder / EVALUATION).read_text(encoding="utf-8"))
         return dict(found)
+
+    @property
+    def golden(self) -> Golden | None:
+        """Samples that it must answer as it did when it was made, if it carries any.
+
+        Raises:
+            BundleError: if they cannot be read.
+        """
+        if GOLDEN not in self.manifest.files:
+            return None
+        return read_golden(self.folder / GOLDEN, len(self.manifest.labels))
 
     @property
     def reference(self) -> Path | None:

@@ -16,6 +16,7 @@ MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 REFERENCE = "reference.npz"
 EVALUATION = "evaluation.json"
+GOLDEN = "golden.json"
 CARD = "CARD.md"
 
 PROTOCOL: Final = 1

@@ -225,6 +225,11 @@ class EvaluateConfig(Settings):
     """Of the expected calibration error."""
     baselines: bool = True
     """Whether the simple-feature baseline is trained too; the gate asks for it."""
+    golden: Annotated[int, Ge(0), Le(64)] = 3
+    """Held-out samples that the bundle carries with their answers: a server must give the same, or stops.
+
+    0 keeps all samples out of the bundle.
+    """
 
 
 class GateConfig(Settings):

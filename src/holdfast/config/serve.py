@@ -41,9 +41,13 @@ class ServeConfig(Settings):
     threads: Annotated[int, Ge(0)] = 0
     """Decoding and inference threads; 0 takes all cores."""
     batch: Count = 8
-    """Most samples joined into one run of the graph."""
-    wait_ms: NotNegative = 0.0
-    """Milliseconds that a sample waits for others to join it."""
+    """Most samples joined into one run of the graph; how many of them pay is measured."""
+    queue: Count = 1024
+    """Most rows of the graph that wait: pictures, texts, or windows of sounds."""
+    promise_s: Positive = 10.0
+    """Seconds within which an answer is promised: what would come later is refused at once, with 503."""
+    linger_s: NotNegative = 2.0
+    """Seconds after SIGTERM in which requests are still taken, while `/readyz` says that the end is near."""
     metrics: bool = True
     """Answer `/metrics` for Prometheus."""
     log: bool = False

@@ -1,4 +1,4 @@
-"""Micro-batching: items of requests that are there at the same time go through the graph together."""
+"""The queue before the graph: items of requests wait here, are decoded, and go through it together."""
 
 import math
 import threading
@@ -7,16 +7,20 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from holdfast.core.errors import HoldfastError
+from holdfast.serve.curve import Curve
 from holdfast.serve.engine import Engine
 from holdfast.serve.metrics import Phases, timed
 
 _SLAB_BYTES = 64 << 20
-"""Decoded samples that one worker holds, more or less: a batch of long recordings runs in pieces."""
+"""Decoded samples that wait for the graph, more or less; no more are decoded meanwhile."""
 _MOST_RETRY_S = 60
+_SHARE = 0.8
+"""Of the promise that may be used up by waiting: what is predicted is not exact, and answers take a while."""
 
 
 class BusyError(HoldfastError):
@@ -49,18 +53,36 @@ class Answer:
 
 
 @dataclass
+class _Group:
+    """The items of one request: what was begun is not given up for being late."""
+
+    until: float
+    begun: bool = False
+
+
+@dataclass(eq=False)
 class _Job:
     data: bytes | np.ndarray
     since: float
+    group: _Group
+    rows: int
+    """Parts that it has, or is thought to have before it is decoded."""
+    parts: np.ndarray | None = None
+    """What it was decoded to, shape (parts, …)."""
+    left: bool = False
+    """Whether nobody waits for it any more."""
     future: "Future[Answer]" = field(default_factory=Future)
 
 
 class Batcher:
     """A bounded queue of items, and threads that decode them and run the graph.
 
-    A worker takes what waits, at most `batch` items, but leaves to each idle worker its share: two
-    cores are better used by two runs of four than by one run of eight (the table in `Engine` says how
-    much). What goes wrong with one item goes into its own future and harms no other.
+    A worker that is free runs what is decoded, if that is as much as goes well together (`curve`) or nothing
+    else waits; otherwise it decodes the next item. So nothing waits for a batch to fill, and batches form
+    only where work has piled up. What goes wrong with one item goes into its own future and harms no other.
+
+    The queue is counted in rows of the graph and in time: what would have to wait longer than promised is
+    refused at once, since an answer that comes too late costs as much as one that is in time.
     """
 
     def __init__(
@@ -68,9 +90,9 @@ class Batcher:
         engine: Engine,
         *,
         workers: int,
-        batch: int = 8,
-        wait_s: float = 0.0,
-        capacity: int = 256,
+        curve: Curve | None = None,
+        promise_s: float = 10.0,
+        capacity: int = 1024,
         phases: Phases | None = None,
         measure: Callable[[np.ndarray], dict[str, float]] | None = None,
     ) -> None:
@@ -79,20 +101,23 @@ class Batcher:
         Args:
             engine: does the decoding and runs the graph; both happen in the workers.
             workers: how many threads.
-            batch: most items in one run.
-            wait_s: how long an item waits for others to join it; 0 joins only what waits already.
-            capacity: most items that wait. A request of more items is taken if nothing waits.
+            curve: how much goes together; may be set later. None runs each item by itself.
+            promise_s: what would wait for most of this is refused; what has waited for it is given up.
+            capacity: most rows that wait. A request of more is taken if nothing waits.
             phases: hears how long items waited, were decoded, and ran.
             measure: gives the features of a decoded item.
         """
-        self.phases = phases
+        self.phases, self.curve = phases, curve or Curve()
         self._measure = measure
-        self._engine, self._batch, self._wait_s, self._capacity = engine, batch, wait_s, capacity
-        self._waiting: deque[_Job] = deque()
+        self._engine, self._promise_s, self._capacity = engine, promise_s, capacity
+        self._queues: tuple[deque[_Job], deque[_Job]] = (deque(), deque())  # of people, and in the background
+        self._ready: list[_Job] = []
+        self._rows = 0  # that wait or are in work
         self._changed = threading.Condition()
-        self._idle = 0
+        self._busy = self._running = 0  # workers at work, and those of them at the graph
         self._closed = False
-        self._seconds_each = 0.01
+        self._seconds_to_decode = self._seconds_to_run = 0.0  # a row, of one worker
+        self._bytes_each = 0.0  # of a part; 0 as long as items have one part
         self._workers = [
             threading.Thread(target=self._work, name=f"predict-{number}", daemon=True)
             for number in range(workers)
@@ -100,35 +125,52 @@ class Batcher:
         for worker in self._workers:
             worker.start()
 
-    def submit(self, items: Sequence[bytes | np.ndarray]) -> list["Future[Answer]"]:
+    def submit(
+        self, items: Sequence[bytes | np.ndarray], *, background: bool = False
+    ) -> list["Future[Answer]"]:
         """Queue the items of one request, all or none. Cancel a future to take its item out again.
 
         Args:
-            items: bytes, or what is decoded already, of shape (parts, …).
+            items: files or texts, or what `Engine.decode` makes of them.
+            background: let all others go first, and wait as long as it takes.
 
         Raises:
             BusyError: if they would make the queue too long, or the batcher is closed.
         """
         now = time.monotonic()
-        jobs = [_Job(data, now) for data in items]
+        group = _Group(math.inf if background else now + self._promise_s)
+        jobs = [_Job(item, now, group, self._guess(item)) for item in items]
         with self._changed:
-            if self._closed:
-                raise BusyError("the server is stopping")
-            if self._waiting and len(self._waiting) + len(jobs) > self._capacity:
-                self._drop_cancelled()
-            waiting = len(self._waiting)
-            if waiting and waiting + len(jobs) > self._capacity:
-                wait_s = math.ceil(waiting * self._seconds_each)
-                raise BusyError(
-                    f"{waiting} items are waiting already", retry_s=max(1, min(wait_s, _MOST_RETRY_S))
-                )
-            self._waiting += jobs
-            self._changed.notify_all()
+            self._admit(sum(job.rows for job in jobs), background)
+            self._queues[background].extend(jobs)
+            self._changed.notify(len(jobs))
+        for job in jobs:
+            job.future.add_done_callback(partial(self._forget, job))
         return [job.future for job in jobs]
 
+    def check(self) -> None:
+        """Whether one more item would be taken now; for before its bytes are read.
+
+        Raises:
+            BusyError: as `submit` does.
+        """
+        with self._changed:
+            self._admit(1, background=False)
+            self._rows -= 1
+
     def __len__(self) -> int:
-        """How many items wait."""
-        return len(self._waiting)
+        """How many rows wait or are in work."""
+        return self._rows
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self._rows
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more items are taken."""
+        return self._closed
 
     def close(self) -> None:
         """Take no more items, finish those that wait, and end the workers."""
@@ -138,70 +180,146 @@ class Batcher:
         for worker in self._workers:
             worker.join()
 
-    def _drop_cancelled(self) -> None:
-        self._waiting = deque(job for job in self._waiting if not job.future.cancelled())
+    def _admit(self, rows: int, background: bool) -> None:
+        if self._closed:
+            raise BusyError("the server is stopping")
+        wait_s = self._rows * (self._seconds_to_decode + self._seconds_to_run) / len(self._workers)
+        late = wait_s > _SHARE * self._promise_s and not background
+        if self._rows and (late or self._rows + rows > self._capacity):
+            told = f"{self._rows} items are waiting already" + (f", for {wait_s:.1f} s" if late else "")
+            raise BusyError(told, retry_s=max(1, min(math.ceil(wait_s), _MOST_RETRY_S)))
+        self._rows += rows
+
+    def _guess(self, item: bytes | np.ndarray) -> int:
+        if not isinstance(item, bytes):
+            return len(item)
+        return max(1, round(len(item) / self._bytes_each)) if self._bytes_each else 1
+
+    def _forget(self, job: _Job, _: "Future[Answer]") -> None:
+        """Count it no more, once it is answered or its client has left."""
+        with self._changed:
+            self._rows -= job.rows
+            job.rows, job.left = 0, True
 
     def _work(self) -> None:
-        while jobs := self._take():
-            began = time.monotonic()
-            self._answer([job for job in jobs if job.future.set_running_or_notify_cancel()])
-            each = (time.monotonic() - began) / len(jobs) / len(self._workers)
-            self._seconds_each += 0.1 * (each - self._seconds_each)  # a running mean; races do not matter
+        while (todo := self._take()) is not None:
+            jobs, alone = todo
+            began, raw = time.monotonic(), jobs[0].parts is None
+            if raw:
+                self._decode(jobs[0])
+                self._seconds_to_decode = _blend(self._seconds_to_decode, time.monotonic() - began)
+            else:
+                rows = sum(map(_rows, jobs))
+                self._run(jobs, alone)
+                self._seconds_to_run = _blend(self._seconds_to_run, (time.monotonic() - began) / rows)
+            with self._changed:
+                self._busy -= 1
+                self._running -= not raw
 
-    def _take(self) -> list[_Job]:
-        """The next batch; empty once the batcher is closed and nothing waits."""
+    def _take(self) -> tuple[list[_Job], bool] | None:
+        """What to do next, and whether that is all there is to do; None once closed and nothing is left.
+
+        It is either one item to decode, or items to run.
+        """
         with self._changed:
-            self._idle += 1
-            try:
-                while (pause := self._pause()) != 0.0:
-                    self._changed.wait(pause)
-                share = -(-len(self._waiting) // self._idle)
-                return [self._waiting.popleft() for _ in range(min(share, self._batch))]
-            finally:
-                self._idle -= 1
+            while not (jobs := self._ripe() or self._raw()):
+                if self._closed:
+                    return None
+                self._changed.wait()
+            self._busy += 1
+            self._running += jobs[0].parts is not None
+            left = bool(self._ready or any(self._queues))
+            if left:
+                self._changed.notify()
+            return jobs, self._busy == 1 and not left and self.curve.wide
 
-    def _pause(self) -> float | None:
-        """Seconds until there is something to do for a worker; None for as long as it takes."""
-        if self._closed:
-            return 0.0
-        if not self._waiting:
-            return None
-        if len(self._waiting) >= self._batch:
-            return 0.0
-        return max(0.0, self._waiting[0].since + self._wait_s - time.monotonic())
+    def _ripe(self) -> list[_Job]:
+        """Decoded items that run together now; none if it is better to decode another first."""
+        ready = self._ready = [job for job in self._ready if not job.left]
+        if not ready:
+            return []
+        longest = max(map(_length, ready))
+        full = not self.curve.fits(sum(map(_rows, ready)) + 1, longest) or _bytes(ready) > _SLAB_BYTES
+        more = self._queues[0] or (self._queues[1] and all(math.isinf(job.group.until) for job in ready))
+        if more and not full:
+            return []
+        first, share = ready[0], -(-len(ready) // (len(self._workers) - self._running))
+        together, rows, longest = [first], _rows(first), _length(first)
+        for job in sorted(ready[1:], key=lambda job: abs(_length(job) - _length(first))):
+            rows, longest = rows + _rows(job), max(longest, _length(job))
+            if len(together) == share or not self.curve.fits(rows, longest):
+                break
+            together.append(job)
+        self._ready = [job for job in ready if job not in together]
+        return together
 
-    def _answer(self, jobs: list[_Job]) -> None:
-        decoded: list[tuple[_Job, np.ndarray]] = []
-        for job in jobs:
-            if self.phases:
-                self.phases.phase("queue", time.monotonic() - job.since)
-            try:
-                with timed(self.phases, "decode"):
-                    data = job.data
-                    decoded.append((job, self._engine.decode(data) if isinstance(data, bytes) else data))
-            except Exception as error:  # of any kind: it belongs to this item alone
-                job.future.set_exception(error)
-            if sum(sample.nbytes for _, sample in decoded) > _SLAB_BYTES:
-                self._run(decoded)
-                decoded = []
-        if decoded:
-            self._run(decoded)
+    def _raw(self) -> list[_Job]:
+        """The next item to decode, if one waits; those that have waited too long are given up."""
+        while queue := self._queues[0] or self._queues[1]:
+            job = queue.popleft()
+            if not job.group.begun and time.monotonic() > job.group.until:
+                if job.future.set_running_or_notify_cancel():
+                    told = f"it has waited for {self._promise_s:g} s, and nobody may wait for it any more"
+                    job.future.set_exception(BusyError(told))
+            elif job.future.set_running_or_notify_cancel():
+                job.group.begun = True
+                return [job]
+        return []
 
-    def _run(self, decoded: list[tuple[_Job, np.ndarray]]) -> None:
+    def _decode(self, job: _Job) -> None:
         if self.phases:
-            self.phases.batch(len(decoded))
+            self.phases.phase("queue", time.monotonic() - job.since)
+        try:
+            if isinstance(job.data, bytes):
+                with timed(self.phases, "decode"):
+                    job.parts = self._engine.decode(job.data)
+                if len(job.parts) > 1 or self._bytes_each:
+                    self._bytes_each = _blend(self._bytes_each, len(job.data) / len(job.parts))
+            else:
+                job.parts = job.data
+        except Exception as error:  # of any kind: it belongs to this item alone
+            job.future.set_exception(error)
+            return
+        job.data = b""
+        with self._changed:
+            self._rows += len(job.parts) - job.rows
+            job.rows = len(job.parts)
+            self._ready.append(job)
+
+    def _run(self, jobs: list[_Job], alone: bool) -> None:
+        parts = [job.parts for job in jobs if job.parts is not None]
+        if self.phases:
+            self.phases.batch(len(jobs))
         try:
             with timed(self.phases, "inference"):
-                answer = self._engine.predict_parts([sample for _, sample in decoded])
+                answer = self._engine.predict_parts(parts, alone=alone)
         except Exception as error:  # find out whose it is: the others must not suffer
-            if len(decoded) > 1:
-                for one in decoded:
-                    self._run([one])
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._run([job], alone)
             else:
-                decoded[0][0].future.set_exception(error)
+                jobs[0].future.set_exception(error)
             return
-        for row, (job, sample) in enumerate(decoded):
+        for row, (job, sample) in enumerate(zip(jobs, parts, strict=True)):
             features = self._measure(sample) if self._measure else {}
             job.future.set_result(
                 Answer(answer.probabilities[row], answer.parts[row], answer.embeddings[row], features)
             )
+
+
+def _blend(mean: float, value: float) -> float:
+    """A running mean, which begins with its first value; races do not matter."""
+    return mean + 0.1 * (value - mean) if mean else value
+
+
+def _rows(job: _Job) -> int:
+    return 0 if job.parts is None else len(job.parts)
+
+
+def _length(job: _Job) -> int:
+    """Of each of its parts: tokens of a text; of no matter for what has one size."""
+    return 0 if job.parts is None or job.parts.ndim < 2 else job.parts.shape[1]
+
+
+def _bytes(jobs: Sequence[_Job]) -> int:
+    return sum(job.parts.nbytes for job in jobs if job.parts is not None)

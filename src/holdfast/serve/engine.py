@@ -73,6 +73,11 @@ class Engine:
         self._narrow = _load(bundle, 1)
         self._wide = _load(bundle, self._threads) if self._threads > 1 else self._narrow
         self._width = _check(bundle, self._wide)
+        entry = self._wide.get_inputs()[0]
+        self._kind, self._shape = (
+            _INPUTS[entry.type],
+            [n if isinstance(n, int) else None for n in entry.shape],
+        )
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
         self._lock = threading.Lock()
         self._calls = 0
@@ -146,18 +151,19 @@ class Engine:
         """
         return self._preparation.decode(data)
 
-    def predict_parts(self, decoded: Sequence[np.ndarray]) -> Predictions:
+    def predict_parts(self, decoded: Sequence[np.ndarray], *, alone: bool | None = None) -> Predictions:
         """Run decoded samples through the graph.
 
         Args:
             decoded: what `decode` gave for each sample.
+            alone: whether all cores are free for it; None lets the engine find out by its other calls.
         """
         flat = [part for sample in decoded for part in sample]
         probabilities = np.empty((len(flat), len(self.labels)), np.float32)
         embeddings = np.empty((len(flat), self._width), np.float32)
         # Parts of like length run together, so that short texts are not padded to the length of long ones.
         order = sorted(range(len(flat)), key=lambda index: len(flat[index]))
-        with self._session() as session:
+        with self._session(alone) as session:
             for start in range(0, len(order), self._batch):
                 rows = order[start : start + self._batch]
                 batch = self._preparation.collate([flat[row] for row in rows])
@@ -186,6 +192,25 @@ class Engine:
             return [[self.labels[index]] for index in chosen]
         return [[self.labels[index] for index in np.flatnonzero(row)] for row in chosen]
 
+    @property
+    def longest(self) -> int:
+        """The most tokens of a text; 0 where all parts are of one size."""
+        prepare = self.manifest.prepare
+        return prepare.max_tokens if prepare.modality == "text" else 0
+
+    def blank(self, rows: int, length: int = 0) -> np.ndarray:
+        """Input of the right shape that says nothing, to measure with; of so many tokens if it is text."""
+        shape, kind = self._shape, self._kind
+        return np.zeros((rows, *(length if size is None else size for size in shape[1:])), kind)
+
+    def run_narrow(self, batch: np.ndarray) -> None:
+        """Run a batch on one core, to measure it."""
+        _run(self._narrow, batch)
+
+    def run_wide(self, batch: np.ndarray) -> None:
+        """Run a batch on all cores, to measure it."""
+        _run(self._wide, batch)
+
     def close(self) -> None:
         """End the decoding threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -194,10 +219,10 @@ class Engine:
         return [self._pool.submit(self.decode, item) for item in items]
 
     @contextmanager
-    def _session(self) -> Iterator[Any]:
+    def _session(self, alone: bool | None) -> Iterator[Any]:
         """The session for one call: all cores for a call that is alone, one core for one that is not."""
         with self._lock:
-            alone = self._calls == 0
+            alone = self._calls == 0 if alone is None else alone
             self._calls += 1
         try:
             yield self._wide if alone else self._narrow

@@ -35,7 +35,7 @@ def describe(bundle: Bundle, config: ServeConfig, ref: str) -> dict[str, Any]:
             "max_mb": config.max_mb,
             "max_files": config.max_files,
             "batch": config.batch,
-            "wait_ms": config.wait_ms,
+            "promise_s": config.promise_s,
         },
     }
 

@@ -1,6 +1,7 @@
 """A model that answers: its engine, its queue, and what it says of itself."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -9,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from holdfast.config.schema import ServeConfig
-from holdfast.core.errors import InputError
-from holdfast.serve import openapi
+from holdfast.core.errors import BundleError, InputError
+from holdfast.serve import curve, openapi
 from holdfast.serve.batching import Answer, Batcher
 from holdfast.serve.engine import Engine
 from holdfast.serve.features import features
 from holdfast.serve.info import describe
 from holdfast.serve.metrics import Phases
 
-_QUEUED_BATCHES = 32
+_LULL_S = 0.05
+"""Between two looks whether a model has nothing to do, to measure it."""
 
 
 class Live:
@@ -28,7 +30,7 @@ class Live:
 
         Args:
             engine: of the model's bundle.
-            config: how many items run together and wait.
+            config: how many items run together and wait, and how long.
             ref: what to call it, such as `birds@3`.
         """
         self.engine, self.ref = engine, ref
@@ -36,47 +38,105 @@ class Live:
         self.info: dict[str, Any] = describe(engine.bundle, config, ref)
         self._config = config
         self._batcher: Batcher | None = None
+        self._measuring: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """How many items wait."""
+        """How many rows of the graph wait or are in work."""
         return len(self._batcher or ())
 
     async def start(self, phases: Phases | None = None) -> None:
-        """Begin to take items, and return once an item of its own was answered.
+        """Begin to take items, and return once those that its bundle carries were answered as they must be.
 
         Args:
             phases: hears how long the items of requests took.
 
         Raises:
-            Exception: whatever that first item met.
+            BundleError: if an answer is another than the one in the bundle.
+            Exception: whatever else went wrong with the first items.
         """
         config = self._config
-        self._batcher = Batcher(
+        batcher = self._batcher = Batcher(
             self.engine,
             workers=self.engine.threads,
-            batch=config.batch,
-            wait_s=config.wait_ms / 1000,
-            capacity=max(_QUEUED_BATCHES * config.batch, 4 * config.max_files),
+            promise_s=config.promise_s,
+            capacity=max(config.queue, config.max_files),
             measure=partial(features, self.modality) if config.journal.where else None,
         )
-        (future,) = self._batcher.submit([openapi.example(self.modality)])
-        with suppress(
-            InputError
-        ):  # an example that this model refuses has warmed up the decoder all the same
-            await asyncio.wrap_future(future)
-        self._batcher.phases = phases  # of requests alone, not of the example
+        await self._rehearse(batcher)
+        batcher.phases = phases  # of requests alone, not of the rehearsal
+        known = curve.kept(self.engine)
+        if known:
+            batcher.curve = known
+        else:
+            self._measuring = asyncio.create_task(asyncio.to_thread(self._measure, batcher))
 
-    async def answers(self, items: Sequence[bytes | np.ndarray]) -> list[Answer | BaseException]:
+    async def answers(
+        self, items: Sequence[bytes | np.ndarray], *, background: bool = False
+    ) -> list[Answer | BaseException]:
         """The answer to each item, or why there is none. Cancelled, it takes out what still waits.
+
+        Args:
+            items: files or texts, or what `Engine.decode` makes of them.
+            background: let the items of all others go first, and wait as long as it takes.
 
         Raises:
             BusyError: if there is no room for them.
         """
         assert self._batcher is not None, "a model answers only after its start"
-        futures = self._batcher.submit(items)
+        futures = self._batcher.submit(items, background=background)
         return await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+
+    def check(self) -> None:
+        """Whether one more item would be taken now; for before its bytes are read.
+
+        Raises:
+            BusyError: if not.
+        """
+        assert self._batcher is not None, "a model answers only after its start"
+        self._batcher.check()
 
     async def close(self) -> None:
         """Take no more items, and finish those that wait."""
         if self._batcher:
             await asyncio.to_thread(self._batcher.close)
+        if self._measuring:
+            await self._measuring
+
+    async def _rehearse(self, batcher: Batcher) -> None:
+        """Answer the golden samples; a bundle without them answers an example, which has no right answer."""
+        golden = self.engine.bundle.golden
+        items = golden.items if golden else [openapi.example(self.modality)]
+        waiting = asyncio.gather(*map(asyncio.wrap_future, batcher.submit(items, background=True)))
+        if golden is None:
+            with suppress(
+                InputError
+            ):  # an example that this model refuses has warmed up the decoder all the same
+                await waiting
+            return
+        given = np.stack([answer.probabilities for answer in await waiting])
+        if not (difference := golden.difference(given)) <= golden.tolerance:
+            raise BundleError(
+                f"{self.ref} answers its golden samples otherwise than when it was made: "
+                f"by {difference:.2g} in probability, more than {golden.tolerance:g}",
+                hint="compare the releases of onnxruntime, Pillow, soundfile and tokenizers with those "
+                "in environment.json of its run",
+            )
+
+    def _measure(self, batcher: Batcher) -> None:
+        """Find out what goes well together while nothing is asked, and keep it for the next start."""
+
+        def lull() -> None:
+            while not batcher.idle:
+                if batcher.closed:
+                    raise _ClosedError
+                time.sleep(_LULL_S)
+            if batcher.closed:
+                raise _ClosedError
+
+        with suppress(_ClosedError):
+            batcher.curve = curve.measure(self.engine, most=self._config.batch, pause=lull)
+            curve.keep(self.engine, batcher.curve)
+
+
+class _ClosedError(Exception):
+    """Nobody needs the measurement any more."""

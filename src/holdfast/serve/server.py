@@ -1,10 +1,12 @@
 """The app behind a socket: started, told where, and stopped in good order."""
 
 import asyncio
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -24,7 +26,8 @@ _GRACE_S = 30
 def run_server(app: FastAPI, config: ServeConfig, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until Ctrl-C or SIGTERM; then take no more requests, finish those that run, and return.
 
-    A second Ctrl-C does not wait for them.
+    After SIGTERM requests are taken for `serve.linger_s` seconds more: whoever sends them here learns from
+    `/readyz` only then that he should not. A second signal ends that; a second Ctrl-C waits for nothing.
 
     Args:
         app: from `create_app`.
@@ -35,7 +38,7 @@ def run_server(app: FastAPI, config: ServeConfig, on_ready: Callable[[str], None
         HoldfastError: if the address cannot be had, or anybody could ask from other machines unawares.
     """
     with _listen(config) as listener:
-        asyncio.run(_serve(_Server(app), listener, on_ready))
+        asyncio.run(_serve(_Server(app, config), listener, on_ready))
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def running(app: FastAPI, config: ServeConfig) -> Iterator[str]:
     """
     ready: Future[str] = Future()
     with _listen(config) as listener:
-        server = _Server(app)
+        server = _Server(app, config)
 
         def serve() -> None:
             try:
@@ -87,7 +90,7 @@ async def _serve(server: "_Server", listener: socket.socket, on_ready: Callable[
 class _Server(uvicorn.Server):
     """Uvicorn, for which a stop that was asked for is no error: the signal is not raised again."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, config: ServeConfig) -> None:
         settings = uvicorn.Config(
             app,
             log_level="error",
@@ -100,6 +103,8 @@ class _Server(uvicorn.Server):
         )
         super().__init__(settings)
         self.app = app
+        self._linger_s = config.linger_s
+        self._stop_at = math.inf
 
     def stop(self) -> None:
         """Take no more requests, finish those that run, and end."""
@@ -107,9 +112,19 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 - the system's signature
-        """Stop on the first signal; do not wait for anything on a second Ctrl-C."""
+        """Stop on the first signal, after SIGTERM in a while; do not wait for anything on a second Ctrl-C."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.stop()
+        if sig == signal.SIGTERM and self._stop_at == math.inf:
+            self.app.state.service.stop()
+            self._stop_at = time.monotonic() + self._linger_s
+        else:
+            self.stop()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to end."""
+        if time.monotonic() >= self._stop_at:
+            self.stop()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -99,6 +99,7 @@ class Service:
         """
         live = self.live
         top = top_of(request)
+        live.check()
         upload = Upload(request, self.limits, self.room)
         try:
             items = await upload.items(live.modality)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from holdfast.bundle import Bundle, Manifest, open_bundle, seal, write_card, write_reference
+from holdfast.bundle import Bundle, Manifest, open_bundle, seal, write_card, write_golden, write_reference
+from holdfast.bundle.golden import TOLERANCE
+from holdfast.bundle.manifest import GOLDEN
 from holdfast.config import Config
 from holdfast.core.files import folder_aside, publish, write_bytes, write_json, write_text
 from holdfast.core.progress import progress, say
@@ -18,6 +20,8 @@ from holdfast.models import Classifier
 from holdfast.serve.engine import Engine
 from holdfast.tracking import Run
 from holdfast.workflows.scoring import Scored, baselines, logits_of, pooled, report, score, uncalibrated
+
+_GOLDEN_BYTES = 1_000_000
 
 
 def make_bundle(
@@ -73,10 +77,37 @@ def make_bundle(
             embeddings=scored.embeddings,
             targets=version.targets[scored.indices],
         )
+        keep_golden(aside, scored, version, config.evaluate.golden)
         write_text(aside / "CARD.md", write_card(manifest, evaluation, version.info.splits))
         seal(aside, manifest)
         publish(aside, final)
     return final
+
+
+def keep_golden(
+    folder: Path, scored: Scored, version: Version, count: int, tolerance: float = TOLERANCE
+) -> None:
+    """Write golden samples: the first of each label in turn, none of them large.
+
+    Args:
+        folder: of a bundle that is not sealed yet.
+        scored: what the engine answered to the held-out samples.
+        count: how many, at most.
+        tolerance: largest difference of a probability that a server may show.
+    """
+    first = np.argsort(scored.probabilities.argmax(axis=1), kind="stable")
+    labels = scored.probabilities.argmax(axis=1)[first]
+    turn = np.arange(len(first)) - np.searchsorted(labels, labels)  # the n-th of its label
+    chosen: list[tuple[int, bytes]] = []
+    for place in first[np.argsort(turn, kind="stable")]:
+        if len(chosen) == count:
+            break
+        data = version.read(int(scored.indices[place]))
+        if len(data) <= _GOLDEN_BYTES:
+            chosen.append((int(place), data))
+    if chosen:
+        places, items = zip(*chosen, strict=True)
+        write_golden(folder / GOLDEN, items, scored.probabilities[list(places)], tolerance)
 
 
 def _draft(run: Run, config: Config, version: Version) -> Manifest:
