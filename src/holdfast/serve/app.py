@@ -87,7 +87,8 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/info")
     async def info() -> Response:
         """The model: labels, version, data, metrics, what it takes, and the limits of a request."""
-        return _json(service.live.info)
+        journal = {"journal": service.journal.counts()} if service.journal else {}
+        return _json({**service.live.info, **journal})
 
     @app.get("/healthz")
     async def healthz() -> Response:

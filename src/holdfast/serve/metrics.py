@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["CONTENT_TYPE_LATEST", "Measured", "Metrics", "Phases"]
@@ -81,6 +83,10 @@ class Metrics:
         self._labels = Counter("holdfast_labels", "Labels that were given.", ["label"], registry=registry)
         self._counts = {label: self._labels.labels(label) for label in labels[:_MOST_LABELS]}
 
+    def add(self, collector: Collector) -> None:
+        """Tell these numbers too."""
+        self._registry.register(collector)
+
     def phase(self, name: str, seconds: float) -> None:
         """See `Phases`."""
         self._of_phase[name].observe(seconds)
@@ -102,6 +108,43 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, as CONTENT_TYPE_LATEST says."""
         return bytes(generate_latest(self._registry))
+
+
+class Counting(Protocol):
+    """Counts what became of records."""
+
+    def counts(self) -> dict[str, Any]:
+        """Numbers by name."""
+        ...
+
+
+class JournalCounts(Collector):
+    """What became of the records of predictions: each that was noted is written, lost or waiting."""
+
+    def __init__(self, journal: Counting) -> None:
+        self._journal = journal
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """See prometheus_client."""
+        counts = self._journal.counts()
+        records = CounterMetricFamily(
+            "holdfast_journal_records", "Of predictions and labels.", labels=["what"]
+        )
+        inputs = CounterMetricFamily("holdfast_journal_inputs", "That were to be kept.", labels=["what"])
+        for what in ("noted", "written", "lost"):
+            records.add_metric([what], counts[what])
+        for what, name in (("written", "inputs"), ("lost", "inputs_lost")):
+            inputs.add_metric([what], counts[name])
+        yield records
+        yield inputs
+        yield GaugeMetricFamily("holdfast_journal_waiting", "Records to be written.", value=counts["waiting"])
+        broken = float(bool(counts["fault"] or counts.get("remote_fault")))
+        yield GaugeMetricFamily(
+            "holdfast_journal_fault", "1 while something cannot be written.", value=broken
+        )
+        if "spool_mb" in counts:
+            size = counts["spool_mb"] * 1e6
+            yield GaugeMetricFamily("holdfast_journal_spool_bytes", "That wait for the bucket.", value=size)
 
 
 @contextmanager

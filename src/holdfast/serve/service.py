@@ -16,9 +16,10 @@ from holdfast.serve.batching import Answer
 from holdfast.serve.bodies import FORMATS, Item
 from holdfast.serve.engine import Engine
 from holdfast.serve.ids import Ids
+from holdfast.serve.journal import Journal
 from holdfast.serve.live import Live
 from holdfast.serve.logs import RequestLog, warn
-from holdfast.serve.metrics import Metrics
+from holdfast.serve.metrics import JournalCounts, Metrics
 from holdfast.serve.requests import Limits, Room, Upload, top_of
 
 _BODIES_AT_ONCE = 16
@@ -44,6 +45,7 @@ class Service:
         self.state = "starting"
         self.log = RequestLog() if config.log else None
         self.ids = Ids()
+        self.journal = Journal(config.journal) if config.journal.where else None
         self.metrics: Metrics | None = None
         if config.metrics:
             self.metrics = Metrics(
@@ -53,6 +55,8 @@ class Service:
                 waiting=lambda: len(self.live),
                 lost=lambda: self.log.lost if self.log else 0,
             )
+            if self.journal:
+                self.metrics.add(JournalCounts(self.journal))
         self._warmed = asyncio.Event()
         self._failure: Exception | None = None
 
@@ -67,6 +71,8 @@ class Service:
             self.stop()
             warming.cancel()
             await self.live.close()
+            if self.journal:
+                await asyncio.to_thread(self.journal.close)
             if self.log:
                 await asyncio.to_thread(self.log.close)
 
@@ -110,7 +116,8 @@ class Service:
         chosen = live.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
         if self.metrics:
             self.metrics.predicted(label for labels in chosen for label in labels)
-        ids = self.ids.take(len(items))
+        seconds = time.perf_counter() - began
+        ids = self.noted(live, request, items, answers, chosen, seconds)
         predictions = [
             {
                 "id": number,
@@ -118,7 +125,22 @@ class Service:
             }
             for number, item, answer, labels in zip(ids, items, answers, chosen, strict=True)
         ]
-        return {"model": live.ref, "predictions": predictions, "seconds": time.perf_counter() - began}
+        return {"model": live.ref, "predictions": predictions, "seconds": seconds}
+
+    def noted(
+        self,
+        live: Live,
+        request: Request,
+        items: Sequence[Item],
+        answers: Sequence[Answer],
+        chosen: Sequence[list[str]],
+        seconds: float,
+    ) -> list[str]:
+        """An id for each answer of a request, after the journal has taken note of them if there is one."""
+        ids = self.ids.take(len(items))
+        if self.journal:
+            self.journal.note(live, request.state.request_id, ids, items, answers, chosen, seconds)
+        return ids
 
     async def answers(self, live: Live, items: Sequence[Item], upload: Upload) -> list[Answer]:
         """The answer to each item of a request whose body was read; given up if the client goes away.
