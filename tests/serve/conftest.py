@@ -15,6 +15,7 @@ from holdfast.serve.app import create_app
 from holdfast.serve.engine import Engine
 from holdfast.serve.server import running
 from holdfast.testing.bundles import toy_bundle
+from tests.journals import Source
 
 Serve = Callable[..., AbstractContextManager[tuple[httpx.Client, Engine]]]
 LABELS = ("heron", "<b>gull</b>", "owl & wren")
@@ -74,3 +75,9 @@ def own_engine(tmp_path: Path) -> Iterator[Engine]:
     engine = Engine(open_bundle(toy_bundle(tmp_path / "bundle", labels=LABELS)), threads=2)
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def source(engines: Callable[..., Engine]) -> Source:
+    """Notes made-up answers in journals."""
+    return Source(engines("image"))

@@ -85,6 +85,7 @@ class Journal:
         """
         assert config.where is not None
         self.config, self._clock, self._gather_s = config, clock, gather_s
+        self._inputs = 0.0 if config.private else config.inputs
         self.store: Store = open_store(config.where)
         remote = is_remote(config.where)
         self.folder = spool_of(config, self.store.uri) if remote else Path(self.store.uri)
@@ -131,15 +132,20 @@ class Journal:
         now, config = self._clock(), self.config
         for number, item, answer, labels in zip(ids, items, answers, chosen, strict=True):
             size = _EACH + answer.embedding.nbytes
-            data = None
-            if config.inputs and not config.private and share_of(number) < config.inputs:
-                if self._held + size + len(item.data) <= _MOST_BYTES:
-                    data, size = item.data, size + len(item.data)
+            sent, data = item.data, None
+            length = len(sent) if isinstance(sent, bytes) else sent.nbytes
+            # what the client decoded itself is no file that anybody could look at
+            if (
+                config.inputs
+                and isinstance(sent, bytes)
+                and not config.private
+                and share_of(number) < config.inputs
+            ):
+                if self._held + size + length <= _MOST_BYTES:
+                    data, size = sent, size + length
                 else:
                     self._theirs.inputs += 1
-            noted = Noted(
-                live, number, request, now, seconds, item.name, len(item.data), answer, labels, data
-            )
+            noted = Noted(live, number, request, now, seconds, item.name, length, answer, labels, data)
             self._take(_Waiting(noted, size))
 
     def add(self, record: dict[str, Any]) -> "Future[None] | None":

@@ -7,6 +7,7 @@ Source: https://github.com/kserve/open-inference-protocol and `extension_binary_
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from holdfast.serve.requests import Upload
 from holdfast.serve.service import BadItemsError, Service
 from holdfast.serve.tensors import DATATYPES, NAMES, strings_to_bytes
 
+IDS = "prediction_ids"
+"""Of an answer: the ids of the predictions, with commas between, as the protocol has no lists."""
 _LARGE = 256 * 1024
 """JSON from this size on is read in a thread, so that other requests go on."""
 
@@ -120,10 +123,13 @@ async def _infer(service: Service, request: Request, live: Live) -> Response:
         given = (body, request.headers, live.engine.preparation, service.limits.max_files)
         large = len(body) >= _LARGE and LENGTH not in request.headers
         asked = await asyncio.to_thread(read_infer, *given) if large else read_infer(*given)
+        began = time.perf_counter()
         answers = await service.answers(live, asked.items, upload)
     finally:
         upload.release()
-    return _answer(service, live, asked, answers)
+    chosen = live.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
+    ids = service.noted(live, request, asked.items, answers, chosen, time.perf_counter() - began)
+    return _answer(service, live, asked, answers, chosen, ids)
 
 
 def describe(live: Live) -> dict[str, Any]:
@@ -175,9 +181,15 @@ def _find(service: Service, name: str, version: str | None) -> Live:
     return live
 
 
-def _answer(service: Service, live: Live, asked: Infer, answers: Sequence[Answer]) -> Response:
+def _answer(
+    service: Service,
+    live: Live,
+    asked: Infer,
+    answers: Sequence[Answer],
+    chosen: list[list[str]],
+    ids: list[str],
+) -> Response:
     probabilities = np.stack([answer.probabilities for answer in answers])
-    chosen = live.engine.labels_of(probabilities)
     if service.metrics:
         service.metrics.predicted(label for labels in chosen for label in labels)
     outputs, parts = [], []
@@ -191,7 +203,8 @@ def _answer(service: Service, live: Live, asked: Infer, answers: Sequence[Answer
         parts.append(data)
     name, version = name_of(live)
     number = {} if asked.id is None else {"id": asked.id}
-    head = _dumped({"model_name": name, "model_version": version, **number, "outputs": outputs})
+    about = {"model_name": name, "model_version": version, **number, "parameters": {IDS: ",".join(ids)}}
+    head = _dumped({**about, "outputs": outputs})
     if not any(asked.outputs.values()):
         return Response(head, media_type="application/json")
     headers = {LENGTH: str(len(head))}

@@ -71,6 +71,9 @@ class Inferred(BaseModel):
     model_name: str
     model_version: str
     id: Annotated[str | None, Field(description="The caller's own.")] = None
+    parameters: Annotated[
+        dict[str, str], Field(description="`prediction_ids`: of the items, with commas between.")
+    ]
     outputs: list[Tensor]
 
 
