@@ -14,7 +14,7 @@ _OrNone = Annotated[int, Ge(0)]
 
 
 class LimitConfig(Settings):
-    """How often callers may ask; 0 sets no limit."""
+    """How often callers may ask, where 0 sets no limit, and how long they may take."""
 
     rate: NotNegative = 0.0
     """Requests a second of each key, unless the key has a rate of its own."""
@@ -27,6 +27,12 @@ class LimitConfig(Settings):
 
     Behind a proxy all have the same one.
     """
+    head_s: Positive = 10.0
+    """Seconds in which the head of a request must arrive."""
+    body_s: Positive = 120.0
+    """Seconds in which a whole body must arrive; 25 MB then take 1.7 Mbit/s."""
+    connections: Annotated[int, Ge(16)] = 2000
+    """Most connections; beyond, those are closed that have waited longest without a whole request."""
 
 
 class OidcConfig(Settings):

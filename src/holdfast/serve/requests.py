@@ -1,6 +1,7 @@
 """Receiving a request: its body as it arrives, with every limit on the way."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect, Request
@@ -39,10 +40,11 @@ def top_of(request: Request) -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may hold."""
+    """What one request may hold, and how long its body may take to arrive."""
 
     max_bytes: int
     max_files: int
+    body_s: float = 120.0
 
 
 @dataclass
@@ -111,8 +113,9 @@ class Upload:
         if declared.isdigit() and int(declared) > self._limits.max_bytes:
             raise self._too_large()
         body = bytearray()
+        end_s = time.monotonic() + self._limits.body_s
         while not self._ended:
-            chunk = await self._chunk()
+            chunk = await self._chunk(end_s)
             if len(body) + len(chunk) > self._limits.max_bytes:
                 raise self._too_large()
             self._room.claim(len(chunk))
@@ -120,15 +123,20 @@ class Upload:
             body += chunk
         return bytes(body)
 
-    async def _chunk(self) -> bytes:
+    async def _chunk(self, end_s: float) -> bytes:
+        """The next part of the body, which neither may be long in coming nor come after the end of all."""
+        left_s = end_s - time.monotonic()
         try:
-            async with asyncio.timeout(_SILENCE_S):
+            async with asyncio.timeout(min(_SILENCE_S, left_s)):
                 message = await self._request.receive()
         except TimeoutError:
             self._ended = True
-            raise RequestError(
-                408, f"nothing arrived for {_SILENCE_S:.0f} s", hint="send the whole body without pauses"
-            ) from None
+            if left_s > _SILENCE_S:
+                said, hint = f"nothing arrived for {_SILENCE_S:.0f} s", "send the whole body without pauses"
+            else:
+                said = f"the body did not arrive within {self._limits.body_s:g} s"
+                hint = "send fewer or smaller files, or raise serve.limits.body_s on the server"
+            raise RequestError(408, said, hint=hint) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         self._ended = not message.get("more_body", False)

@@ -18,6 +18,7 @@ from holdfast.config.protection import is_loopback
 from holdfast.config.schema import ServeConfig
 from holdfast.core.errors import ConfigError, HoldfastError
 from holdfast.serve.access import asks_nothing
+from holdfast.serve.connections import BACKLOG, Crowd, connection_type, raise_file_limit, times_of
 
 _GRACE_S = 30
 """What still runs so long after the end was asked for is cut off."""
@@ -38,6 +39,7 @@ def run_server(app: FastAPI, config: ServeConfig, on_ready: Callable[[str], None
         HoldfastError: if the address cannot be had, or anybody could ask from other machines unawares.
     """
     with _listen(config) as listener:
+        raise_file_limit()
         asyncio.run(_serve(_Server(app, config), listener, on_ready))
 
 
@@ -93,6 +95,8 @@ class _Server(uvicorn.Server):
     def __init__(self, app: FastAPI, config: ServeConfig) -> None:
         settings = uvicorn.Config(
             app,
+            http=connection_type(Crowd(times_of(config.limits))),
+            backlog=BACKLOG,
             log_level="error",
             access_log=False,
             server_header=False,
@@ -155,7 +159,7 @@ def _listen(config: ServeConfig) -> socket.socket:
             if os.name != "nt":  # there it would share a port that is taken
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(1024)
+            listener.listen(BACKLOG)
         except OSError:
             listener.close()
             raise

@@ -40,7 +40,7 @@ class Service:
     def __init__(self, engine: Engine, config: ServeConfig, ref: str) -> None:
         self.config = config
         self.live = Live(engine, config, ref)
-        self.limits = Limits(round(config.max_mb * 1e6), config.max_files)
+        self.limits = Limits(round(config.max_mb * 1e6), config.max_files, config.limits.body_s)
         self.room = Room(_BODIES_AT_ONCE * self.limits.max_bytes)
         self.state = "starting"
         self.log = RequestLog() if config.log else None

@@ -1,0 +1,190 @@
+"""Connections that may not wait for ever, and never so many that others find none free."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from holdfast.config.protection import LimitConfig
+
+_HEAD_BYTES = 64 * 1024
+_GRACE_S = 5.0
+"""A body that is late is first refused in words, by whoever reads it; so long after, it is cut off."""
+_SPARE = 100
+"""Files that are open besides connections: the graph, the log, the libraries."""
+BACKLOG = 512
+"""Connections that the system takes in before the server hears of them, and hands over at once."""
+
+Phase = Literal["new", "kept", "body", "answer"]
+"""Before a first request; between requests; while a body arrives; while the answer is made."""
+_PATIENT: tuple[Phase, ...] = ("new", "kept", "body")
+"""Those that can be given up for a newcomer, in this order; the oldest first."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long a client may take, in seconds, and how many connections there are at most."""
+
+    head_s: float
+    body_s: float
+    most: int
+
+
+class Crowd:
+    """All connections of a server. Used from its event loop only."""
+
+    def __init__(self, times: Times) -> None:
+        self.times = times
+        self._by_phase: dict[Phase, dict[Any, None]] = {phase: {} for phase in (*_PATIENT, "answer")}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._by_phase.values()))
+
+    def move(self, connection: Any, before: Phase | None, after: Phase | None) -> None:
+        """Note that a connection has come, goes on to another phase, or is gone."""
+        if before:
+            self._by_phase[before].pop(connection, None)
+        if after:
+            self._by_phase[after][connection] = None
+
+    def make_room(self) -> bool:
+        """Whether there is room for one more, if need be after the longest waiting has been closed."""
+        if len(self) < self.times.most:
+            return True
+        for phase in _PATIENT:
+            for connection in self._by_phase[phase]:
+                connection.give_up()
+                return True
+        return False
+
+
+def connection_type(crowd: Crowd) -> type[asyncio.Protocol]:
+    """What uvicorn is to make of each connection of this crowd."""
+    return type("Connection", (_Connection,), {"crowd": crowd})
+
+
+class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """Uvicorn's connection, with an end to every wait.
+
+    Uvicorn ends the silence between two requests. It waits for ever for a first request, for the rest of a
+    head, and for a body; some thousand clients that do nothing would take all connections there are.
+    """
+
+    crowd: Crowd
+    _phase: Phase | None = None
+    _since_s = 0.0
+    _head_bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a client in, if there is room."""
+        super().connection_made(transport)
+        if not self.crowd.make_room():
+            self._end(b"503 Service Unavailable", b"Retry-After: 1\r\n")
+            return
+        self._enter("new")
+        self._timer = self.loop.call_later(self.crowd.times.head_s, self._check)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what belongs to a head, and note where the request now is."""
+        waiting = self._phase in ("new", "kept")
+        if waiting:
+            if self._phase == "kept" and not self._head_bytes:
+                self._since_s = self.loop.time()  # until now it was silent, which uvicorn ends
+            self._head_bytes += len(data)
+        super().data_received(data)
+        self._note()
+        if waiting and self._phase in ("new", "kept") and self._head_bytes > _HEAD_BYTES:
+            self._end(b"431 Request Header Fields Too Large")
+
+    def on_response_complete(self) -> None:
+        """Note that the connection is free for another request, or answers one that waited already."""
+        super().on_response_complete()
+        self._note()
+
+    def give_up(self) -> None:
+        """Close it for a newcomer's sake."""
+        self._leave()
+        self.transport.close()
+
+    def _note(self) -> None:
+        if self._phase is None:
+            return
+        cycle = self.cycle
+        phase: Phase
+        if cycle is None:
+            phase = "new"
+        elif cycle.more_body:  # after an early refusal too: the rest of the body is thrown away
+            phase = "body"
+        else:
+            phase = "kept" if cycle.response_complete else "answer"
+        if phase != self._phase:
+            self._enter(phase)
+
+    def _enter(self, phase: Phase) -> None:
+        self.crowd.move(self, self._phase, phase)
+        self._phase, self._since_s, self._head_bytes = phase, self.loop.time(), 0
+
+    def _leave(self) -> None:
+        self.crowd.move(self, self._phase, None)
+        self._phase = None
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        """End what took too long; else look again when it may have."""
+        if self._phase is None:
+            return
+        times = self.crowd.times
+        allowed = times.body_s + _GRACE_S if self._phase == "body" else times.head_s
+        ends = self._phase in ("new", "body") or (self._phase == "kept" and self._head_bytes > 0)
+        left_s = self._since_s + allowed - self.loop.time()
+        if ends and left_s <= 0:
+            self._end(b"408 Request Timeout")
+        else:
+            self._timer = self.loop.call_later(left_s if ends else times.head_s, self._check)
+
+    def _end(self, status: bytes, headers: bytes = b"") -> None:
+        self._leave()
+        if self.cycle is None or self.cycle.response_complete:  # else an answer may be on its way
+            self.transport.write(
+                b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n" + headers + b"\r\n"
+            )
+        self.transport.close()
+
+
+def times_of(limits: LimitConfig) -> Times:
+    """The settings, with no more connections than the system lets a process open files."""
+    return Times(limits.head_s, limits.body_s, min(limits.connections, _most_files() - BACKLOG - _SPARE))
+
+
+def raise_file_limit() -> None:
+    """Take as many open files as the system lets this process have; by default it gives 1,024 of them."""
+    if os.name == "nt":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError):  # macOS says "without limit", and means 10,240
+            return
+
+
+def _most_files() -> int:
+    if os.name == "nt":
+        return 100_000
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 100_000 if soft == resource.RLIM_INFINITY else soft
