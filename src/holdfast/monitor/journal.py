@@ -1,6 +1,6 @@
 """Reads a journal: what was predicted, and what people said later that was true."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -66,3 +66,20 @@ def input_of(stores: Sequence[Store], record: Record) -> bytes:
     if len(data) != place["bytes"]:
         raise FileNotFoundError(f"the input of {record['id']} was cut short")
     return data
+
+
+def latest(feedback: Iterable[Record]) -> dict[str, Record]:
+    """What counts of all that was said: the latest of each prediction, by its id.
+
+    Ids of feedback are in order of time, and within a server in the order in which it was said.
+
+    >>> said = [{"id": "2", "prediction": "a", "labels": [7]}, {"id": "1", "prediction": "a", "labels": [5]}]
+    >>> latest(said)["a"]["labels"]
+    [7]
+    """
+    found: dict[str, Record] = {}
+    for record in feedback:
+        known = found.get(record["prediction"])
+        if known is None or known["id"] < record["id"]:
+            found[record["prediction"]] = record
+    return found

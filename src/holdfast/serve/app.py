@@ -3,13 +3,14 @@
 import json
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 import holdfast
 from holdfast.config.schema import ServeConfig
-from holdfast.serve import oip, openapi
+from holdfast.serve import feedback, oip, openapi, review
 from holdfast.serve.access import guard
 from holdfast.serve.batching import BusyError
 from holdfast.serve.bodies import RequestError
@@ -44,7 +45,12 @@ def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
     _add_routes(app, service)
     oip.add_routes(app, service)
     add_pages(app)
+    if service.journal:
+        feedback.add_routes(app, service, service.journal)
+        if review.can_review(service.journal):
+            review.add_routes(app, service.journal)
     app.add_exception_handler(HTTPException, _not_here)
+    app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(Exception, _broken)
     guard(app, config, service.warn)
     app.add_middleware(SafeHeaders)
@@ -87,8 +93,10 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/info")
     async def info() -> Response:
         """The model: labels, version, data, metrics, what it takes, and the limits of a request."""
-        journal = {"journal": service.journal.counts()} if service.journal else {}
-        return _json({**service.live.info, **journal})
+        info = dict(service.live.info)
+        if journal := service.journal:
+            info["journal"] = {**journal.counts(), "review": review.can_review(journal)}
+        return _json(info)
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -124,6 +132,13 @@ async def _not_here(request: Request, error: Exception) -> Response:
     }.get(error.status_code, str(error.detail))
     content = {"error": message, "hint": "see /docs for what there is"}
     return JSONResponse(content, error.status_code, dict(error.headers or {}))
+
+
+async def _wrong(_: Request, error: Exception) -> Response:
+    """Query parameters that cannot be, all at once, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)
+    problems = [f"{it['loc'][-1]}: {it['msg'][0].lower()}{it['msg'][1:]}" for it in error.errors()]
+    return JSONResponse({"error": "; ".join(problems), "hint": "see /docs for what can be asked"}, 422)
 
 
 async def _broken(request: Request, __: Exception) -> Response:

@@ -1,5 +1,6 @@
 """The pages that a browser opens, and the headers that keep them to themselves."""
 
+from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -23,10 +24,6 @@ HEADERS = {
 
 def add_pages(app: FastAPI) -> None:
     """The page at `/`, the documentation at `/docs`, and their files."""
-    files = {path.name: path.read_bytes() for path in _PAGE.iterdir() if path.suffix in _TYPES}
-
-    def page(name: str) -> Response:
-        return Response(files[name], media_type=_TYPES[Path(name).suffix])
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index() -> Response:
@@ -38,9 +35,19 @@ def add_pages(app: FastAPI) -> None:
 
     @app.api_route("/static/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def static(name: str) -> Response:
-        if name not in files:
+        if name not in _files():
             raise HTTPException(404)
         return page(name)
+
+
+def page(name: str) -> Response:
+    """One of the pages' files."""
+    return Response(_files()[name], media_type=_TYPES[Path(name).suffix])
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in _PAGE.iterdir() if path.suffix in _TYPES}
 
 
 class SafeHeaders:

@@ -1,0 +1,177 @@
+"""`/review`: a page on which people look at predictions with their inputs, and say what is true."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+from holdfast.monitor.journal import Record
+from holdfast.monitor.window import Window
+from holdfast.serve.journal import Journal
+from holdfast.serve.openapi import Error
+from holdfast.serve.pages import page
+
+Show = Literal["uncertain", "recent"]
+Labelled = Literal["no", "yes", "all"]
+_TYPES = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "tif": "image/tiff",
+    "bmp": "image/bmp",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "mp3": "audio/mpeg",
+    "txt": "text/plain; charset=utf-8",
+}
+_SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", "Content-Disposition": "inline"}
+"""What people sent may be anything: a browser that opens it by itself lets it do nothing."""
+_MOST = 200
+
+
+class ReviewTruth(BaseModel):
+    """What somebody said last."""
+
+    labels: list[str]
+    time: str
+    by: Annotated[str | None, Field(description="Whose key it was said with.")] = None
+
+
+class ReviewItem(BaseModel):
+    """A prediction whose input was kept."""
+
+    id: str
+    time: str
+    model: str
+    name: str | None
+    labels: list[str]
+    probabilities: Annotated[dict[str, float], Field(description="Of the likeliest labels, and the given.")]
+    uncertainty: Annotated[float, Field(description="0 sure, 1 a coin toss.")]
+    type: Annotated[str, Field(description="The input's media type.")]
+    bytes: int
+    truth: ReviewTruth | None
+
+
+class Review(BaseModel):
+    """Some predictions, and how many there are."""
+
+    items: list[ReviewItem]
+    matching: Annotated[int, Field(description="How many there are of what was asked for.")]
+    labelled: Annotated[int, Field(description="Of all that can be looked at.")]
+    all: Annotated[int, Field(description="How many can be looked at.")]
+
+
+def can_review(journal: Journal) -> bool:
+    """Whether there is anything to look at."""
+    return journal.config.inputs > 0 and not journal.config.private
+
+
+def add_routes(app: FastAPI, journal: Journal) -> None:
+    """The page, what it shows, and the inputs."""
+    window = Window(journal.stores)
+
+    @app.api_route("/review", methods=["GET", "HEAD"], include_in_schema=False)
+    async def review() -> Response:
+        return page("review.html")
+
+    @app.get("/review/items", response_model=Review, responses=_errors(422, 503))
+    async def items(
+        show: Annotated[Show, Query(description="What comes first.")] = "uncertain",
+        label: Annotated[str | None, Query(description="Only predictions of this label.")] = None,
+        labelled: Annotated[Labelled, Query(description="Only those with or without a true label.")] = "no",
+        limit: Annotated[int, Query(ge=1, le=_MOST, description="At most so many.")] = 50,
+    ) -> Response:
+        """The last thousand predictions whose inputs were kept: the most uncertain or the newest first."""
+        try:
+            await asyncio.to_thread(window.look)
+        except Exception as error:  # libraries of stores raise what they like
+            return _refusal(
+                503, f"the journal cannot be read now ({type(error).__name__})", "try again later"
+            )
+        found = await asyncio.to_thread(window.records)
+        chosen = choose(found, show=show, label=label, labelled=labelled)
+        answer = {
+            "items": [_told(record) for record in chosen[:limit]],
+            "matching": len(chosen),
+            "labelled": sum(record["truth"] is not None for record in found),
+            "all": len(found),
+        }
+        return JSONResponse(answer)
+
+    @app.get(
+        "/review/inputs/{number}",
+        response_class=Response,
+        responses={
+            200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+            **_errors(404, 503),
+        },
+    )
+    async def input_of(number: str) -> Response:
+        """What was sent, as it was sent."""
+        try:
+            record, data = await asyncio.to_thread(window.input, number)
+        except FileNotFoundError:
+            return _refusal(404, "no input of this prediction can be shown", "see /review/items")
+        except Exception as error:
+            return _refusal(
+                503, f"the journal cannot be read now ({type(error).__name__})", "try again later"
+            )
+        return Response(data, 200, _SANDBOX, _type(record))
+
+
+def choose(records: Sequence[Record], *, show: Show, label: str | None, labelled: Labelled) -> list[Record]:
+    """Those that were asked for, in that order.
+
+    Args:
+        records: the newest first.
+        show: the most uncertain first, or the newest.
+        label: one that was given.
+        labelled: whether somebody said what is true.
+
+    >>> some = [{"id": it, "labels": ["owl"], "uncertainty": it / 9, "truth": None} for it in (2, 7, 1)]
+    >>> [it["id"] for it in choose(some, show="uncertain", label=None, labelled="no")]
+    [7, 2, 1]
+    """
+    found = [
+        record
+        for record in records
+        if (label is None or label in record["labels"])
+        and (labelled == "all" or (labelled == "yes") == (record["truth"] is not None))
+    ]
+    return sorted(found, key=lambda it: -it["uncertainty"]) if show == "uncertain" else found
+
+
+def _told(record: Record) -> dict[str, Any]:
+    keys = ("id", "time", "model", "name", "labels", "probabilities", "uncertainty", "truth")
+    return {
+        **{key: record[key] for key in keys},
+        "type": _type(record),
+        "bytes": record["input"]["bytes"],
+    }
+
+
+def _type(record: Record) -> str:
+    suffix = str(record["input"]["file"]).rpartition(".")[2]
+    return _TYPES.get(suffix, "application/octet-stream")
+
+
+def _unreadable(error: Exception) -> Response:
+    return _refusal(503, f"the journal cannot be read now ({type(error).__name__})", "try again later")
+
+
+def _refusal(status: int, error: str, hint: str) -> Response:
+    return JSONResponse({"error": error, "hint": hint}, status)
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    words = {
+        404: "No such prediction, or its input is not kept.",
+        422: "What was asked for cannot be.",
+        503: "The journal cannot be read now.",
+    }
+    return {status: {"model": Error, "description": words[status]} for status in statuses}
