@@ -14,6 +14,8 @@ _EXTRAS = {
     "sweep": ("optuna",),
     "loadtest": ("locust",),
     "ray": ("ray",),
+    "oidc": ("jwt",),
+    "sign": ("cryptography",),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": (
         "fastapi",

@@ -5,7 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
-from holdfast.config.protection import LimitConfig
+from holdfast.config.protection import LimitConfig, OidcConfig
 
 
 class JournalConfig(Settings):
@@ -60,3 +60,4 @@ class ServeConfig(Settings):
     open_metrics: bool = False
     """Answer `/metrics` without a key too."""
     limits: LimitConfig = LimitConfig()
+    oidc: OidcConfig = OidcConfig()

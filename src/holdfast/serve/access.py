@@ -3,15 +3,15 @@
 import ipaddress
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.config.protection import LimitConfig
 from holdfast.config.schema import ServeConfig
+from holdfast.serve.callers import Caller, Check, Refusal
 from holdfast.serve.keys import KeyFile
 from holdfast.serve.openapi import Error
 from holdfast.serve.rates import Allowance, Rates, TooManyError
@@ -22,39 +22,6 @@ _PAGES = ("/", "/docs", "/review")
 _FILES = "/static/"
 _BEARER = b"bearer "
 _LONGEST = 16_384
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Whose request it is, and what they may do."""
-
-    name: str
-    allowed: Allowance
-
-
-class Refusal(Exception):  # noqa: N818 - not an error: the answer to a request
-    """A request that is not let in.
-
-    Attributes:
-        status: the HTTP status.
-        headers: of the answer.
-    """
-
-    def __init__(self, status: int, error: str, hint: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(error)
-        self.status, self.error, self.hint, self.headers = status, error, hint, headers or {}
-
-
-class Check(Protocol):
-    """One kind of credential."""
-
-    async def caller(self, credential: bytes) -> Caller | None:
-        """Who shows this credential; None if it is none of this kind, or not valid.
-
-        Raises:
-            Refusal: if that cannot be told now.
-        """
-        ...
 
 
 class KeyCheck:
@@ -86,7 +53,7 @@ def guard(app: FastAPI, config: ServeConfig, warn: Callable[[str], None]) -> Non
         warn: is told when the keys cannot be read any more.
 
     Raises:
-        ConfigError: if they cannot be read now.
+        ConfigError: if they cannot be read now, or packages are missing.
     """
     checks = _checks(config, warn)
     if checks or config.limits.by_address:
@@ -95,12 +62,19 @@ def guard(app: FastAPI, config: ServeConfig, warn: Callable[[str], None]) -> Non
 
 
 def _checks(config: ServeConfig, warn: Callable[[str], None]) -> list[Check]:
-    return [KeyCheck(KeyFile(Path(config.keys), warn), config.limits)] if config.keys is not None else []
+    checks: list[Check] = []
+    if config.keys is not None:
+        checks.append(KeyCheck(KeyFile(Path(config.keys), warn), config.limits))
+    if config.oidc.issuer is not None:
+        from holdfast.serve.tokens import TokenCheck  # loads what few servers need
+
+        checks.append(TokenCheck(config.oidc, config.limits, warn))
+    return checks
 
 
 def asks_nothing(config: ServeConfig) -> bool:
     """Whether anybody who reaches the server is answered."""
-    return config.keys is None
+    return config.keys is None and config.oidc.issuer is None
 
 
 class Guarded:
@@ -167,6 +141,8 @@ def _document(app: FastAPI, config: ServeConfig) -> None:
     plain, kinds = app.openapi, {"bearer": {"type": "http", "scheme": "bearer"}}
     if config.keys is not None:
         kinds["key"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    if config.oidc.issuer is not None:
+        kinds["bearer"]["bearerFormat"] = "JWT"
     answers: dict[str, str] = {"429": "Asked too often; Retry-After says how long to wait."}
     if not asks_nothing(config):
         answers["401"] = "No key, or none that is valid."
