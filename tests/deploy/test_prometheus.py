@@ -38,7 +38,7 @@ def check(*arguments: str | Path) -> None:
 
 
 def test_whatever_rules_and_dashboard_name_is_measured() -> None:
-    metrics = Metrics("a@1", "digest", ["x"], waiting=lambda: 0)
+    metrics = Metrics(waiting=lambda: 0)
     metrics.ended("/predict", "POST", 200, 0.1)
     metrics.phase("queue", 0.1)
     measured = set(_NAME.findall(metrics.text().decode()))

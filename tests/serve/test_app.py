@@ -368,7 +368,7 @@ def waiting() -> int:
 
     from holdfast.serve.batching import Batcher
 
-    return sum(len(it) for it in gc.get_objects() if isinstance(it, Batcher) and not it.closed)
+    return sum(it.rows for it in gc.get_objects() if isinstance(it, Batcher) and not it.closed)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

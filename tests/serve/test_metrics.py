@@ -46,12 +46,12 @@ def test_requests_items_phases_and_labels_are_counted(serve: Serve, own_engine: 
         assert found["holdfast_labels_total", label] == given.count(label)
     assert found["holdfast_in_flight_requests",] == 1  # this one
     assert found["holdfast_waiting_items",] == 0
-    assert found["holdfast_model", own_engine.bundle.digest, "toys@3"] == 1
+    assert found["holdfast_model", own_engine.bundle.digest, "toys@3", "steady"] == 1
 
 
 def test_of_many_labels_the_first_hundred_have_a_count_of_their_own() -> None:
     labels = [f"l{number}" for number in range(10_000)]
-    metrics = Metrics("a@1", "d", labels, waiting=lambda: 0)
+    metrics = Metrics(waiting=lambda: 0)
 
     metrics.predicted(labels)
 

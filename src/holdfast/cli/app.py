@@ -150,9 +150,9 @@ def serve(
     home: opt.Home = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Serve MODEL over HTTP, with a page to try it, until interrupted.
+    """Serve MODEL over HTTP, with a page to try it, until interrupted; words without = are more models.
 
-    Example: holdfast serve birds@champion serve.port=9000
+    Example: holdfast serve birds@champion faces@2 serve.port=9000
     """
     _serve(model, find_workspace(home), overrides or [], as_json)
 
@@ -243,4 +243,6 @@ def _serve(model: str, workspace: Workspace, overrides: list[str], as_json: bool
     def announce(url: str) -> None:
         show({"model": model, "url": url}, as_json, lambda it: f"{it['model']} is served at {it['url']}")
 
-    serve_model(model, workspace, overrides=overrides, on_ready=announce)
+    others = [word for word in overrides if "=" not in word and not word.startswith("~")]
+    dials = [word for word in overrides if word not in others]
+    serve_model(model, workspace, overrides=dials, others=others, on_ready=announce)

@@ -6,6 +6,7 @@ from annotated_types import Ge, Le
 
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
 from holdfast.config.protection import LimitConfig, OidcConfig
+from holdfast.config.release import CanaryConfig, ShadowConfig
 
 
 class JournalConfig(Settings):
@@ -61,3 +62,7 @@ class ServeConfig(Settings):
     """Answer `/metrics` without a key too."""
     limits: LimitConfig = LimitConfig()
     oidc: OidcConfig = OidcConfig()
+    follow_s: NotNegative = 2.0
+    """Seconds between two looks whether an alias has moved, which is then followed; 0 does not look."""
+    canary: CanaryConfig = CanaryConfig()
+    shadow: ShadowConfig = ShadowConfig()

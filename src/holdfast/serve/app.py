@@ -1,6 +1,7 @@
 """The HTTP API over the engine: `/predict`, what it says of itself, and the page."""
 
 import json
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,19 +21,31 @@ from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.pages import HEADERS, SafeHeaders, add_pages
 from holdfast.serve.server import run_server
 from holdfast.serve.service import BadItemsError, Service
+from holdfast.serve.watch import Find
 
 __all__ = ["create_app", "run_server"]
 
 
-def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
+def create_app(
+    engine: Engine,
+    config: ServeConfig,
+    *,
+    ref: str,
+    asked: str | None = None,
+    others: Sequence[str] = (),
+    find: Find | None = None,
+) -> FastAPI:
     """The app: routes, limits, micro-batching. It answers once its lifespan has begun.
 
     Args:
         engine: stays the caller's, to be closed after the app has ended.
         config: limits and threads; `host` and `port` are for `run_server`.
         ref: what to call the model, such as `birds@3`.
+        asked: the reference that led to it, such as `birds@champion`, which is followed.
+        others: references of more models.
+        find: looks references up; without it nothing is followed, and there are no others.
     """
-    service = Service(engine, config, ref)
+    service = Service(engine, config, ref, asked=asked, others=others, find=find)
     app = FastAPI(
         title=f"Holdfast: {ref}",
         version=holdfast.__version__,
@@ -43,6 +56,7 @@ def create_app(engine: Engine, config: ServeConfig, *, ref: str) -> FastAPI:
     )
     app.state.service = service
     _add_routes(app, service)
+    _add_models(app, service)
     oip.add_routes(app, service)
     add_pages(app)
     if service.journal:
@@ -76,19 +90,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
         Either all items are predicted or none: if some cannot be used, the answer is 422 and names each.
         """
-        try:
-            return _json(await service.predict(request))
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
-        except BadItemsError as error:
-            return _json(error.content, 422)
-        except RequestError as error:
-            item = {} if error.item is None else {"item": error.item}
-            return _json({"error": error.message, "hint": error.hint, **item}, error.status)
-        except BusyError as error:
-            return _json(
-                {"error": error.message, "hint": error.hint}, 503, {"Retry-After": str(error.retry_s)}
-            )
+        return await _predict(service, request)
 
     @app.get("/info")
     async def info() -> Response:
@@ -107,6 +109,49 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     async def readyz() -> Response:
         """Whether requests are answered: 200 after the first prediction of its own, 503 when it stops."""
         return _json({"status": service.state}, 200 if service.state == "ready" else 503)
+
+
+def _add_models(app: FastAPI, service: Service) -> None:
+    @app.get("/models")
+    async def models() -> Response:
+        """The models that are served: which version answers, which is on trial, which were refused."""
+        return _json({"models": [release.state() for release in service.releases]})
+
+    @app.get("/models/{name}/info", responses={404: openapi.ERRORS[404]})
+    async def model_info(name: str) -> Response:
+        """The same as `/info`, of one model by its name, such as `birds`, or version, such as `birds@3`."""
+        try:
+            return _json(service.find(name).live.info)
+        except RequestError as error:
+            return _json({"error": error.message, "hint": error.hint}, error.status)
+
+    @app.post(
+        "/models/{name}/predict",
+        response_model=openapi.Response,
+        response_model_exclude_unset=True,
+        responses=openapi.ERRORS,
+        openapi_extra={
+            "parameters": [openapi.TOP_PARAMETER],
+            "requestBody": openapi.request_body(service.live.modality),
+        },
+    )
+    async def model_predict(request: Request, name: str) -> Response:
+        """The same as `/predict`, by one model."""
+        return await _predict(service, request, name)
+
+
+async def _predict(service: Service, request: Request, name: str | None = None) -> Response:
+    try:
+        return _json(await service.predict(request, name))
+    except ClientDisconnect:
+        return Response(status_code=499)  # nobody reads it
+    except BadItemsError as error:
+        return _json(error.content, 422)
+    except RequestError as error:
+        item = {} if error.item is None else {"item": error.item}
+        return _json({"error": error.message, "hint": error.hint, **item}, error.status)
+    except BusyError as error:
+        return _json({"error": error.message, "hint": error.hint}, 503, {"Retry-After": str(error.retry_s)})
 
 
 def _add_metrics(app: FastAPI, metrics: Metrics) -> None:

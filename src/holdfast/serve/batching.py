@@ -158,7 +158,8 @@ class Batcher:
             self._admit(1, background=False)
             self._rows -= 1
 
-    def __len__(self) -> int:
+    @property
+    def rows(self) -> int:
         """How many rows wait or are in work."""
         return self._rows
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -40,9 +40,10 @@ class Live:
         self._batcher: Batcher | None = None
         self._measuring: asyncio.Task[None] | None = None
 
-    def __len__(self) -> int:
+    @property
+    def rows(self) -> int:
         """How many rows of the graph wait or are in work."""
-        return len(self._batcher or ())
+        return self._batcher.rows if self._batcher else 0
 
     async def start(self, phases: Phases | None = None) -> None:
         """Begin to take items, and return once those that its bundle carries were answered as they must be.
@@ -94,6 +95,17 @@ class Live:
         """
         assert self._batcher is not None, "a model answers only after its start"
         self._batcher.check()
+
+    def ending(self) -> Callable[[], None]:
+        """What ends its threads, without holding the model itself."""
+        batcher, engine = self._batcher, self.engine
+
+        def end() -> None:
+            if batcher:
+                batcher.close()
+            engine.close()
+
+        return end
 
     async def close(self) -> None:
         """Take no more items, and finish those that wait."""

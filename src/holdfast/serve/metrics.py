@@ -1,7 +1,7 @@
 """What the server measures of itself, in Prometheus' text format."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -36,13 +36,10 @@ class Metrics:
     """Counters and histograms of one server. Safe to use from several threads.
 
     Args:
-        ref: what the model is called, such as `birds@3`.
-        digest: of the bundle.
-        labels: of the model; the first hundred have a count each, the others one together.
         waiting: how many items wait now.
         lost: how many lines of the log nobody could take.
 
-    >>> metrics = Metrics("birds@3", "abc", ["owl", "gull"], waiting=lambda: 0)
+    >>> metrics = Metrics(waiting=lambda: 0)
     >>> metrics.predicted(["owl", "owl"])
     >>> [line for line in metrics.text().decode().splitlines() if "total" in line and "owl" in line]
     ['holdfast_labels_total{label="owl"} 2.0']
@@ -50,17 +47,12 @@ class Metrics:
 
     def __init__(
         self,
-        ref: str,
-        digest: str,
-        labels: Sequence[str],
         *,
         waiting: Callable[[], int],
         lost: Callable[[], int] = lambda: 0,
     ) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # memory, CPU, open files; on Linux
-        model = Gauge("holdfast_model", "The model that answers.", ["ref", "digest"], registry=registry)
-        model.labels(ref, digest).set(1)
         Gauge("holdfast_waiting_items", "Items in the queue.", registry=registry).set_function(waiting)
         Gauge("holdfast_lost_lines", "Of the log.", registry=registry).set_function(lost)
         self.in_flight = Gauge("holdfast_in_flight_requests", "Requests in work.", registry=registry)
@@ -81,7 +73,7 @@ class Metrics:
             "holdfast_batch_items", "Items in one run of the graph.", buckets=_ROWS, registry=registry
         )
         self._labels = Counter("holdfast_labels", "Labels that were given.", ["label"], registry=registry)
-        self._counts = {label: self._labels.labels(label) for label in labels[:_MOST_LABELS]}
+        self._counts: dict[str, Counter] = {}
 
     def add(self, collector: Collector) -> None:
         """Tell these numbers too."""
@@ -98,7 +90,10 @@ class Metrics:
     def predicted(self, labels: Iterable[str]) -> None:
         """These labels were given."""
         for label in labels:
-            (self._counts.get(label) or self._labels.labels(OTHER)).inc()
+            if (count := self._counts.get(label)) is None:
+                known = label if len(self._counts) < _MOST_LABELS else OTHER
+                count = self._counts[known] = self._labels.labels(known)
+            count.inc()
 
     def ended(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered; 499 where nobody waited for the answer."""

@@ -25,6 +25,7 @@ from holdfast.serve.batching import Answer, BusyError
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.live import Live
 from holdfast.serve.oip_request import DECODED, FILES, LENGTH, Infer, read_infer
+from holdfast.serve.release import Release
 from holdfast.serve.requests import Upload
 from holdfast.serve.service import BadItemsError, Service
 from holdfast.serve.tensors import DATATYPES, NAMES, strings_to_bytes
@@ -75,7 +76,7 @@ def _add_model(app: FastAPI, service: Service, path: str) -> None:
     async def metadata(name: str, version: str | None = None) -> Response:
         """The inputs and outputs of a model. A request has one of the inputs."""
         try:
-            return _json(describe(_find(service, name, version)))
+            return _json(describe(_find(service, name, version).live))
         except RequestError as error:
             return _refusal(error)
 
@@ -88,7 +89,7 @@ def _add_model(app: FastAPI, service: Service, path: str) -> None:
     async def ready(name: str, version: str | None = None) -> Response:
         """Whether a model answers: 200 or 503."""
         try:
-            known, _ = name_of(_find(service, name, version))
+            known, _ = name_of(_find(service, name, version).live)
         except RequestError as error:
             return _refusal(error)
         is_ready = service.state == "ready"
@@ -116,15 +117,15 @@ def _add_model(app: FastAPI, service: Service, path: str) -> None:
             return _json({"error": error.message, "hint": error.hint}, 503, headers)
 
 
-async def _infer(service: Service, request: Request, live: Live) -> Response:
+async def _infer(service: Service, request: Request, release: Release) -> Response:
     upload = Upload(request, service.limits, service.room)
     try:
         body = await upload.body()
-        given = (body, request.headers, live.engine.preparation, service.limits.max_files)
+        given = (body, request.headers, release.live.engine.preparation, service.limits.max_files)
         large = len(body) >= _LARGE and LENGTH not in request.headers
         asked = await asyncio.to_thread(read_infer, *given) if large else read_infer(*given)
         began = time.perf_counter()
-        answers = await service.answers(live, asked.items, upload)
+        live, answers = await service.released(release, asked.items, upload)
     finally:
         upload.release()
     chosen = live.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
@@ -166,19 +167,24 @@ def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": shape}
 
 
-def _find(service: Service, name: str, version: str | None) -> Live:
+def _find(service: Service, name: str, version: str | None) -> Release:
     """The model of that name, written with its version or without.
 
     Raises:
         RequestError: 404 if it is not here.
     """
-    live = service.live
-    known, number = name_of(live)
-    if name not in (known, live.ref):
-        raise RequestError(404, f"no model {name!r:.60} here", hint=f"there is {known!r}")
-    if version not in (None, number):
-        raise RequestError(404, f"no version {version!r:.40} of {known!r} here", hint=f"there is {number}")
-    return live
+    there = []
+    for release in service.releases:
+        known, number = name_of(release.live)
+        if name in (known, release.live.ref, release.asked):
+            if version in (None, number):
+                return release
+            there.append(number)
+    if not there:
+        service.find(name)  # says what there is
+    raise RequestError(
+        404, f"no version {version!r:.40} of {name!r:.60} here", hint="there is " + ", ".join(there)
+    )
 
 
 def _answer(

@@ -74,6 +74,7 @@ TOP_PARAMETER: dict[str, Any] = {
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Error, "description": "The request is empty or broken."},
+    404: {"model": Error, "description": "There is no such model here."},
     408: {"model": Error, "description": "The body did not arrive."},
     413: {"model": Error, "description": "The request is too large, or has too many items."},
     415: {"model": Error, "description": "The model does not take this Content-Type."},

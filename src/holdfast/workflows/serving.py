@@ -27,6 +27,20 @@ def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
     return str(resolved), open_bundle(registry.path(resolved))
 
 
+def finder(workspace: Workspace) -> Callable[[str], tuple[str, Callable[[], Bundle]]]:
+    """Looks up what a reference, or a folder, means at the moment, and only then opens it."""
+    registry = Registry(workspace.models)
+
+    def find(ref: str) -> tuple[str, Callable[[], Bundle]]:
+        folder = Path(ref)
+        if (folder / "manifest.json").is_file():
+            return folder.resolve().name, lambda: open_bundle(folder)
+        resolved = registry.resolve(parse_ref(ref))
+        return str(resolved), lambda: open_bundle(registry.path(resolved))
+
+    return find
+
+
 def serve_config(
     bundle: Bundle, workspace: Workspace, overrides: Sequence[str] = (), config_file: Path | None = None
 ) -> ServeConfig:
@@ -44,14 +58,16 @@ def serve_model(
     *,
     overrides: Sequence[str] = (),
     config_file: Path | None = None,
+    others: Sequence[str] = (),
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until interrupted.
+    """Serve until interrupted; an alias that moves meanwhile is followed.
 
     Args:
         ref: a reference, such as `birds@champion`, or the path of a bundle's folder.
         overrides: settings, such as `serve.port=9000`.
         config_file: a YAML file of settings.
+        others: more models, by reference or folder.
         on_ready: called with the address once requests are answered.
     """
     from holdfast.serve.app import create_app, run_server
@@ -59,5 +75,9 @@ def serve_model(
 
     name, bundle = find_bundle(ref, workspace)
     config = serve_config(bundle, workspace, overrides, config_file)
+    find = finder(workspace)
+    for other in (*others, *filter(None, (config.canary.model, config.shadow.model))):
+        find(other)  # what is not there is told before anything is loaded
     engine = Engine(bundle, threads=config.threads, batch=config.batch)
-    run_server(create_app(engine, config, ref=name), config, on_ready)
+    app = create_app(engine, config, ref=name, asked=ref, others=others, find=find)
+    run_server(app, config, on_ready)
