@@ -36,6 +36,7 @@ async function start() {
 }
 
 function describe() {
+  byId("review").hidden = !info.journal?.review;
   const words = WORDS[info.modality];
   const [name, version] = info.model.split("@");
   byId("model").replaceChildren(name, ...(version ? [element("span", {}, `@${version}`)] : []));

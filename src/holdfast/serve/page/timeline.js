@@ -85,7 +85,7 @@ function clock(seconds, fine = true) {
   return `${Math.floor(seconds / 60)}:${text}`;
 }
 
-function follow(audio, place) {
+export function follow(audio, place) {
   const step = () => {
     place();
     if (!audio.paused) requestAnimationFrame(step);
@@ -93,7 +93,7 @@ function follow(audio, place) {
   for (const name of ["play", "seeked", "timeupdate"]) audio.addEventListener(name, step);
 }
 
-async function waveform(canvas, file) {
+export async function waveform(canvas, file) {
   if (file.size > MOST_WAVE_BYTES) return canvas.classList.add("blank");
   try {
     const context = new OfflineAudioContext(1, 1, 8000);
