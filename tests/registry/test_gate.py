@@ -180,3 +180,19 @@ def test_what_passes_is_better_than_both_baselines(value: float, simple: float, 
     passes = not failures(shown(value=value, simple=simple, majority=majority), None, GATE)
 
     assert passes == (value > simple and value > majority)
+
+
+@pytest.mark.parametrize(
+    ("points", "passes"), [(-0.4, True), (-0.5, True), (-0.6, False), (None, False), (1.2, True)]
+)
+def test_an_optimised_graph_may_differ_but_not_lose_more_than_its_budget(
+    points: float | None, passes: bool
+) -> None:
+    optimized = {"original": "birds@1", "budget": 0.5, "difference": {"points": points}}
+    parity = {"max_difference": 0.08, "equal_labels": 0.98, "samples": 400}
+
+    found = failures(
+        shown(parity=parity, evaluation={**toy_evaluation(), "optimized": optimized}), None, GATE
+    )
+
+    assert found == ([] if passes else [f"it loses {points} points of birds@1, and its budget was 0.5"])

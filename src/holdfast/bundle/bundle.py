@@ -45,6 +45,11 @@ class Bundle:
         return (self.folder / TOKENIZER).read_bytes() if TOKENIZER in self.manifest.files else None
 
     @property
+    def alone(self) -> bool:
+        """Whether its graph must see one sample at a time, as it takes its ranges from what it sees."""
+        return bool(self.manifest.provenance.get("alone"))
+
+    @property
     def evaluation(self) -> dict[str, Any] | None:
         """Every metric on the held-out split, if the bundle has been evaluated."""
         if EVALUATION not in self.manifest.files:

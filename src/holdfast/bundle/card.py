@@ -145,7 +145,8 @@ def _provenance(manifest: Manifest) -> str:
     lines = [f"- {key}: `{value}`" for key, value in origin.items()]
     if manifest.parity:
         facts = ", ".join(f"{key} {_number(value)}" for key, value in manifest.parity.items())
-        lines.append(f"- exported graph against training code: {facts}")
+        beside = "the model it was made from" if "optimized_from" in origin else "training code"
+        lines.append(f"- exported graph against {beside}: {facts}")
     return "\n".join(lines)
 
 

@@ -46,7 +46,8 @@ class Manifest(BaseModel):
     """SHA-256 of every other file of the bundle; `seal` fills it in."""
     provenance: dict[str, Any] = {}
     """run, dataset, version, fingerprint, git_commit, diff_digest, environment_digest, created;
-    of a tuned network `pretrained`: source@revision, or source@digest."""
+    of a tuned network `pretrained`: source@revision, or source@digest; of an optimised one `optimized` (how),
+    `optimized_from`, `optimized_digest`, and `alone` where its graph must see one sample at a time."""
     metrics: dict[str, dict[str, float | None]] = {}
     """On the held-out split: name → value, low, high."""
     parity: dict[str, float | int] | None = None

@@ -10,6 +10,7 @@ from holdfast.cli import options as opt
 from holdfast.cli.data import data_app
 from holdfast.cli.keys import keys_app
 from holdfast.cli.loadtest import loadtest
+from holdfast.cli.optimize import optimize
 from holdfast.cli.predict import predict
 from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table, warner
@@ -141,6 +142,7 @@ def evaluate(
 
 
 app.command()(predict)
+app.command()(optimize)
 
 
 @app.command()

@@ -1,10 +1,11 @@
-"""Every dial: of decoding in `prepare.py`, of serving in `serve.py`. `presets/` sets them per recipe."""
+"""Every dial; those of decoding, serving and optimising are in files of their own. `presets/` sets them."""
 
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, field_serializer, field_validator, model_validator
 
+from holdfast.config.optimize import OptimizeConfig as OptimizeConfig
 from holdfast.config.prepare import AudioPrepare as AudioPrepare
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings, Share
 from holdfast.config.prepare import ImagePrepare as ImagePrepare
@@ -294,6 +295,7 @@ class Config(Settings):
     gate: GateConfig = GateConfig()
     serve: ServeConfig = ServeConfig()
     track: TrackConfig = TrackConfig()
+    optimize: OptimizeConfig = OptimizeConfig()
 
     @model_validator(mode="after")
     def _one_size(self) -> "Config":

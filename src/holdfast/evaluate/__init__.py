@@ -6,12 +6,13 @@ from holdfast.evaluate.calibration import apply_temperature, calibration_error, 
 from holdfast.evaluate.decision import labels_of
 from holdfast.evaluate.metrics import HEADLINE, measure
 from holdfast.evaluate.parity import parity
-from holdfast.evaluate.report import evaluate
+from holdfast.evaluate.report import beats, evaluate
 from holdfast.evaluate.thresholds import choose_thresholds
 
 __all__ = [
     "HEADLINE",
     "apply_temperature",
+    "beats",
     "calibration_error",
     "choose_thresholds",
     "evaluate",

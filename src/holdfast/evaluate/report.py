@@ -78,7 +78,7 @@ def evaluate(
         "metrics": metrics,
         "metrics_with_twins": None if kept.all() else measured(probabilities, thresholds, np.ones_like(kept)),
         "baselines": beside,
-        "beats": _beats(metrics, beside, HEADLINE[task]),
+        "beats": beats(metrics, beside, HEADLINE[task]),
         "per_class": classes,
         "confusion": confusion_matrix(said, true).tolist() if _has_table(task, labels) else None,
         "calibration": {
@@ -144,8 +144,14 @@ def _with_intervals(
     return metrics
 
 
-def _beats(metrics: Metrics, beside: Mapping[str, Metrics], name: str) -> dict[str, bool | None]:
-    """Whether the model is better than each baseline; what cannot be measured beats nothing."""
+def beats(metrics: Metrics, beside: Mapping[str, Metrics], name: str) -> dict[str, bool | None]:
+    """Whether the model is better than each baseline; what cannot be measured beats nothing.
+
+    Args:
+        metrics: of the model: name → value, low, high.
+        beside: baseline → its metrics.
+        name: of the metric to compare by.
+    """
 
     def better(baseline: str) -> bool | None:
         if baseline not in beside:
@@ -173,7 +179,7 @@ def _without_headline(
         "metrics": nothing,
         "metrics_with_twins": every,
         "baselines": beside,
-        "beats": _beats(nothing, beside, HEADLINE[task]),
+        "beats": beats(nothing, beside, HEADLINE[task]),
         "per_class": [],
         "confusion": None,
         "calibration": {"before": None, "after": None},

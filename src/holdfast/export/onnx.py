@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from onnxscript import optimizer
 from torch import Tensor, nn
 
 from holdfast.core.errors import HoldfastError
 from holdfast.core.files import write_bytes
 from holdfast.core.media import Task
+from holdfast.export.graphs import put_temperature, write_temperature
 from holdfast.models import Classifier
 
 _OPSET = 18  # the one that torch's own translations are written in; read by onnxruntime since 1.14
@@ -47,7 +47,7 @@ def export_onnx(model: Classifier, path: Path, *, example: np.ndarray, task: Tas
     proto = _trace(wrapped, _resized(example, _TRACED_BATCH, length))
     _rename(proto)
     _strip(proto)
-    _put_temperature(proto, 1.0)
+    put_temperature(proto, 1.0)
     data = proto.SerializeToString(deterministic=True)
     _check(data, wrapped, example)
     write_bytes(path, data)
@@ -64,9 +64,7 @@ def set_temperature(path: Path, value: float) -> None:
     """
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"a temperature is a positive number, got {value}")
-    proto = onnx.load(path)
-    _put_temperature(proto, value)
-    write_bytes(path, proto.SerializeToString(deterministic=True))
+    write_temperature(path, value)
 
 
 def torch_probabilities(model: Classifier, batch: np.ndarray, temperature: float, task: Task) -> np.ndarray:
@@ -164,14 +162,6 @@ def _nodes(proto: onnx.ModelProto) -> Iterator[Any]:
             for attribute in node.attribute:
                 graphs += [attribute.g] if attribute.HasField("g") else []
                 graphs += attribute.graphs
-
-
-def _put_temperature(proto: onnx.ModelProto, value: float) -> None:
-    for initializer in proto.graph.initializer:
-        if initializer.name == "temperature":
-            initializer.CopyFrom(numpy_helper.from_array(np.array(value, np.float32), "temperature"))
-            return
-    raise ValueError('the graph has no initializer "temperature"')
 
 
 def _check(data: bytes, wrapped: _Served, example: np.ndarray) -> None:

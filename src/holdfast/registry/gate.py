@@ -43,7 +43,7 @@ def failures(candidate: Shown, champion: Shown | None, gate: GateConfig) -> list
 
     Its headline metric must be better than those of the majority and of simple features, must not lie
     below the interval of the champion, and must speak of all its labels; its graph must agree with the
-    training code. What was not measured counts as not met.
+    training code or, if it was optimised, be inside its budget. What was not measured counts as not met.
 
     Args:
         candidate: the model that is to have the alias.
@@ -53,6 +53,8 @@ def failures(candidate: Shown, champion: Shown | None, gate: GateConfig) -> list
     found = _beside_baselines(candidate) + _unmeasured(candidate)
     if champion is not None:
         found += _beside_champion(candidate, champion)
+    if optimized := candidate.evaluation.get("optimized"):
+        return found + _optimized(optimized)
     return found + _parity(candidate.manifest.parity, gate)
 
 
@@ -128,6 +130,14 @@ def _parity(parity: Mapping[str, float] | None, gate: GateConfig) -> list[str]:
             f"less than gate.equal_labels={gate.equal_labels}"
         )
     return found
+
+
+def _optimized(told: Mapping[str, Any]) -> list[str]:
+    """Of a graph that differs from the training code on purpose, what it loses must be inside its budget."""
+    points, budget = _number({"": told.get("difference")}, "", "points"), told.get("budget")
+    if points is None or not isinstance(budget, int | float) or not points >= -budget:
+        return [f"it loses {points} points of {told.get('original')}, and its budget was {budget}"]
+    return []
 
 
 def _number(metrics: Any, name: str, part: str) -> float | None:

@@ -68,7 +68,7 @@ class Engine:
         """
         self._bundle = bundle
         self._threads = threads or cores()
-        self._batch = batch
+        self._batch = 1 if bundle.alone else batch
         self._preparation: Preparation = prepare(bundle.manifest.prepare, bundle.tokenizer)
         self._narrow = _load(bundle, 1)
         self._wide = _load(bundle, self._threads) if self._threads > 1 else self._narrow

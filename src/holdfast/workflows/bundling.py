@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,18 +71,42 @@ def make_bundle(
             None if thresholds is None else np.array(thresholds),
         )
         manifest = manifest.model_copy(update={"metrics": evaluation["metrics"], "parity": shown})
-        write_json(aside / "evaluation.json", evaluation)
-        write_reference(
-            aside / "reference.npz",
-            probabilities=scored.probabilities,
-            embeddings=scored.embeddings,
-            targets=version.targets[scored.indices],
-        )
-        keep_golden(aside, scored, version, config.evaluate.golden)
-        write_text(aside / "CARD.md", write_card(manifest, evaluation, version.info.splits))
-        seal(aside, manifest)
+        write_facts(aside, manifest, evaluation, scored, version, golden=config.evaluate.golden)
         publish(aside, final)
     return final
+
+
+def write_facts(
+    folder: Path,
+    manifest: Manifest,
+    evaluation: dict[str, Any],
+    scored: Scored,
+    version: Version,
+    *,
+    golden: int,
+    tolerance: float = TOLERANCE,
+) -> None:
+    """Write into a bundle what was found out about its graph, and seal it.
+
+    Args:
+        folder: of the bundle, with its graph.
+        manifest: holds the metrics already.
+        evaluation: becomes `evaluation.json`.
+        scored: what the engine answered to the held-out samples.
+        version: the data.
+        golden: how many golden samples it carries.
+        tolerance: largest difference from their answers that a server may show.
+    """
+    write_json(folder / "evaluation.json", evaluation)
+    write_reference(
+        folder / "reference.npz",
+        probabilities=scored.probabilities,
+        embeddings=scored.embeddings,
+        targets=version.targets[scored.indices],
+    )
+    keep_golden(folder, scored, version, golden, tolerance)
+    write_text(folder / "CARD.md", write_card(manifest, evaluation, version.info.splits))
+    seal(folder, manifest)
 
 
 def keep_golden(

@@ -38,7 +38,7 @@ def evaluate_model(
     with open_version(workspace.datasets, ref) as version, _learnt(workspace, own) as learnt:
         version.refuse_altered()
         _fits(model, bundle.manifest, version, split)
-        config = _config_of(bundle, workspace)
+        config = config_of(bundle, workspace)
         scored = score(Engine(bundle), version, version.indices(split))
         preparation = prepare(bundle.manifest.prepare, bundle.tokenizer)
         seed = config.train.seed
@@ -66,7 +66,7 @@ def evaluate_model(
         }
 
 
-def _config_of(bundle: Bundle, workspace: Workspace) -> Config:
+def config_of(bundle: Bundle, workspace: Workspace) -> Config:
     """The configuration of the model's run, so that the numbers are made as they were then."""
     stored = workspace.runs / str(bundle.manifest.provenance.get("run")) / "config.yaml"
     files = [stored] if stored.is_file() else []

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from holdfast.bundle import Bundle
+from holdfast.config import Config
 from holdfast.config.schema import EvaluateConfig, Prepare
 from holdfast.core.media import Task
 from holdfast.core.progress import progress
@@ -50,6 +52,15 @@ def score(engine: Engine, version: Version, indices: np.ndarray, title: str = "e
             parts += answer.parts
             bar.advance(len(chunk))
     return Scored(indices, np.concatenate(probabilities), np.concatenate(embeddings), parts)
+
+
+def scored_by(bundle: Bundle, version: Version, rows: np.ndarray, config: Config, title: str) -> Scored:
+    """What a bundle answers to samples, through the serving engine."""
+    engine = Engine(bundle, threads=config.serve.threads, batch=config.serve.batch)
+    try:
+        return score(engine, version, rows, title)
+    finally:
+        engine.close()
 
 
 def logits_of(parts: list[np.ndarray], task: Task) -> np.ndarray:

@@ -247,10 +247,10 @@ def _needs_samples(version: Version) -> None:
 
 def run_key(config: Config, version: Version) -> str:
     """Same key, same weights: what a run that was cut short must share with the one that takes it up."""
-    serving = {"serve", "gate"}
+    afterwards = {"serve", "gate", "optimize"}
     device = pick_device(config.device, config.launch.processes)
     parts = {
-        "config": config.model_dump(exclude={*serving, "track"}),
+        "config": config.model_dump(exclude={*afterwards, "track"}),
         "fingerprint": version.info.fingerprint,
         "dataset": version.info.name,
         "device": [device.torch.type, device.precision, device.threads],
