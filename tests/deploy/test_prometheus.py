@@ -12,6 +12,7 @@ import yaml
 
 import holdfast.deploy
 from holdfast.serve.metrics import Metrics
+from holdfast.serve.release_counts import ReleaseCounts
 
 _HERE = Path(holdfast.deploy.__file__).parent
 ALERTS, DASHBOARD = _HERE / "prometheus" / "alerts.yaml", _HERE / "grafana" / "dashboard.json"
@@ -39,6 +40,7 @@ def check(*arguments: str | Path) -> None:
 
 def test_whatever_rules_and_dashboard_name_is_measured() -> None:
     metrics = Metrics(waiting=lambda: 0)
+    metrics.add(ReleaseCounts([]))
     metrics.ended("/predict", "POST", 200, 0.1)
     metrics.phase("queue", 0.1)
     measured = set(_NAME.findall(metrics.text().decode()))
