@@ -12,6 +12,7 @@ from holdfast.bundle.manifest import (
     MANIFEST,
     MODEL,
     REFERENCE,
+    SIGNATURE,
     TOKENIZER,
     Manifest,
     is_plain,
@@ -133,6 +134,6 @@ def _problems(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def _content(folder: Path) -> list[str]:
-    """All but the manifest and what systems drop into folders, such as `.DS_Store`."""
+    """All but the manifest, its signature, and what systems drop into folders, such as `.DS_Store`."""
     names = sorted(path.name for path in folder.iterdir())
-    return [name for name in names if name != MANIFEST and not name.startswith(".")]
+    return [name for name in names if name not in (MANIFEST, SIGNATURE) and not name.startswith(".")]

@@ -18,6 +18,8 @@ REFERENCE = "reference.npz"
 EVALUATION = "evaluation.json"
 GOLDEN = "golden.json"
 CARD = "CARD.md"
+SIGNATURE = "model.sig"
+"""Not among the files that have a digest: it is made after them."""
 
 PROTOCOL: Final = 1
 """What this release writes. It reads every protocol up to it."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from holdfast.cli import find, remote, report
+from holdfast.cli import find, remote, report, signing
 from holdfast.cli import options as opt
 from holdfast.cli.data import data_app
 from holdfast.cli.keys import keys_app
@@ -20,7 +20,7 @@ from holdfast.core.workspace import Workspace, find_workspace
 _HELP = "Take a classifier from a folder of labelled files to a monitored API."
 
 app = typer.Typer(help=_HELP, pretty_exceptions_enable=False, **opt.STYLE)
-models_app = typer.Typer(help="Models: list, show, promote, rollback, verify.", **opt.STYLE)
+models_app = typer.Typer(help="Models: list, show, promote, rollback, sign, verify.", **opt.STYLE)
 config_app = typer.Typer(help="Settings: show.", **opt.STYLE)
 find_app = typer.Typer(help="Find a learning rate or a batch size.", **opt.STYLE)
 for _name, _app in (
@@ -143,6 +143,8 @@ def evaluate(
 
 app.command()(predict)
 app.command()(optimize)
+models_app.command()(signing.sign)
+models_app.command()(signing.verify)
 
 
 @app.command()
@@ -203,17 +205,6 @@ def models_rollback(
     from holdfast.workflows.models import models_rollback as rollback
 
     show(rollback(name, find_workspace(home), alias=alias), as_json, report.promotion)
-
-
-@models_app.command("verify")
-def models_verify(ref: str, home: opt.Home = None, as_json: opt.Json = False) -> None:
-    """Check a model's files and the audit log against their digests."""
-    from holdfast.workflows.models import models_verify as verify
-
-    result = verify(ref, find_workspace(home))
-    show(result, as_json, report.verification)
-    if not result["ok"]:
-        raise typer.Exit(1)
 
 
 @config_app.command("show")

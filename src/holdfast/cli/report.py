@@ -131,8 +131,11 @@ def promotion(result: Mapping[str, Any]) -> str:
 def verification(result: Mapping[str, Any]) -> str:
     """Whether a model is as it was written."""
     if result["ok"]:
-        return f"{result['model']} is whole"
-    return "\n".join([f"{result['model']} is damaged:", *(f"✗ {problem}" for problem in result["problems"])])
+        signed = f", and signed by the key {result['signed_by'][:12]}" if result["signed_by"] else ""
+        return f"{result['model']} is whole{signed}"
+    return "\n".join(
+        [f"{result['model']} is not as it should be:", *(f"✗ {problem}" for problem in result["problems"])]
+    )
 
 
 def _metrics(result: Mapping[str, Any]) -> list[str]:

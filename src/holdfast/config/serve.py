@@ -5,7 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
-from holdfast.config.protection import LimitConfig, OidcConfig
+from holdfast.config.protection import LimitConfig, Many, OidcConfig
 from holdfast.config.release import CanaryConfig, ShadowConfig
 
 
@@ -66,3 +66,5 @@ class ServeConfig(Settings):
     """Seconds between two looks whether an alias has moved, which is then followed; 0 does not look."""
     canary: CanaryConfig = CanaryConfig()
     shadow: ShadowConfig = ShadowConfig()
+    trust: Annotated[tuple[str, ...], Many] = ()
+    """Files of public keys; only models that one of them has signed are served."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from holdfast.bundle import check_trusted
 from holdfast.config.schema import ServeConfig
 from holdfast.core.errors import BundleError, InputError
 from holdfast.serve import curve, openapi
@@ -32,7 +33,11 @@ class Live:
             engine: of the model's bundle.
             config: how many items run together and wait, and how long.
             ref: what to call it, such as `birds@3`.
+
+        Raises:
+            BundleError: if nobody has signed it whom the settings trust.
         """
+        check_trusted(engine.bundle, config.trust)
         self.engine, self.ref = engine, ref
         self.modality = engine.manifest.modality
         self.info: dict[str, Any] = describe(engine.bundle, config, ref)

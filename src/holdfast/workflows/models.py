@@ -5,11 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from holdfast.bundle import open_bundle
-from holdfast.core.errors import RefError
+from holdfast.bundle import check_signature, open_bundle, sign_bundle
+from holdfast.bundle.manifest import MANIFEST, SIGNATURE
+from holdfast.core.errors import BundleError, RefError
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
+from holdfast.workflows.serving import find_bundle
 from holdfast.workflows.settings import settings_for
 
 
@@ -67,7 +69,48 @@ def models_rollback(name: str, workspace: Workspace, *, alias: str = "champion")
     return asdict(Registry(workspace.models).rollback(name, alias))
 
 
-def models_verify(ref: str, workspace: Workspace) -> dict[str, Any]:
-    """Whether a model's files and the audit log are as they were written; every problem by name."""
-    problems = Registry(workspace.models).verify(parse_ref(ref))
-    return {"model": ref, "ok": not problems, "problems": problems}
+def models_sign(
+    ref: str, workspace: Workspace, *, key: Path, password: bytes | None = None
+) -> dict[str, Any]:
+    """Vouch for a model with a private key, in the format of OpenSSF model signing.
+
+    Args:
+        ref: a reference, such as `birds@3`, or the path of a bundle's folder.
+        key: an EC key in a PEM file.
+        password: of the key, if it has one.
+
+    Raises:
+        BundleError: if the model is damaged.
+        ConfigError: if the key cannot be used.
+    """
+    name, bundle = find_bundle(ref, workspace)
+    signer = sign_bundle(bundle, key, password)
+    return {"model": name, "signed_by": signer, "file": str(bundle.folder / SIGNATURE)}
+
+
+def models_verify(ref: str, workspace: Workspace, *, keys: Sequence[Path] = ()) -> dict[str, Any]:
+    """Whether a model's files and the audit log are as they were written; every problem by name.
+
+    Args:
+        ref: a reference, such as `birds@3`, or the path of a bundle's folder.
+        keys: public keys, one of which must have signed the model; with none, no signature is asked for.
+    """
+    problems = _problems(ref, workspace)
+    signer = None
+    if keys and not problems:
+        try:
+            signer = check_signature(find_bundle(ref, workspace)[1], keys)
+        except BundleError as error:
+            problems = [error.message]
+    return {"model": ref, "ok": not problems, "problems": problems, "signed_by": signer}
+
+
+def _problems(ref: str, workspace: Workspace) -> list[str]:
+    folder = Path(ref or "''")
+    if not (folder / MANIFEST).is_file():
+        return Registry(workspace.models).verify(parse_ref(ref))
+    try:
+        open_bundle(folder)
+    except BundleError as error:
+        return [error.message]
+    return []

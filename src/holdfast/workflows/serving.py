@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from holdfast.bundle import Bundle, open_bundle
+from holdfast.bundle import Bundle, check_trusted, open_bundle
 from holdfast.config.schema import ServeConfig
 from holdfast.core.errors import RefError
 from holdfast.core.refs import parse_ref
@@ -27,16 +27,28 @@ def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
     return str(resolved), open_bundle(registry.path(resolved))
 
 
-def finder(workspace: Workspace) -> Callable[[str], tuple[str, Callable[[], Bundle]]]:
-    """Looks up what a reference, or a folder, means at the moment, and only then opens it."""
+def finder(
+    workspace: Workspace, trusted: Sequence[str] = ()
+) -> Callable[[str], tuple[str, Callable[[], Bundle]]]:
+    """Looks up what a reference, or a folder, means at the moment, and only then opens it.
+
+    Args:
+        workspace: where references are looked up.
+        trusted: files of public keys; what none of them has signed is not opened.
+    """
     registry = Registry(workspace.models)
+
+    def opened(folder: Path) -> Bundle:
+        bundle = open_bundle(folder)
+        check_trusted(bundle, trusted)
+        return bundle
 
     def find(ref: str) -> tuple[str, Callable[[], Bundle]]:
         folder = Path(ref)
         if (folder / "manifest.json").is_file():
-            return folder.resolve().name, lambda: open_bundle(folder)
+            return folder.resolve().name, lambda: opened(folder)
         resolved = registry.resolve(parse_ref(ref))
-        return str(resolved), lambda: open_bundle(registry.path(resolved))
+        return str(resolved), lambda: opened(registry.path(resolved))
 
     return find
 
@@ -75,7 +87,8 @@ def serve_model(
 
     name, bundle = find_bundle(ref, workspace)
     config = serve_config(bundle, workspace, overrides, config_file)
-    find = finder(workspace)
+    check_trusted(bundle, config.trust)
+    find = finder(workspace, config.trust)
     for other in (*others, *filter(None, (config.canary.model, config.shadow.model))):
         find(other)  # what is not there is told before anything is loaded
     engine = Engine(bundle, threads=config.threads, batch=config.batch)
