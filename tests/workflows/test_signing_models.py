@@ -12,7 +12,7 @@ from holdfast.registry import Registry
 from holdfast.serve import engine as engines
 from holdfast.serve.live import Live
 from holdfast.testing.bundles import toy_bundle
-from holdfast.workflows.serving import serve_model
+from holdfast.workflows.serving import finder, serve_model
 from tests.bundle.test_signature import write_pair
 from tests.journey import holdfast
 
@@ -78,6 +78,19 @@ def test_a_server_that_trusts_a_key_loads_nothing_that_it_has_not_signed(
 
     with pytest.raises(BundleError, match="only signed models are trusted"):
         serve_model("birds@1", workspace, overrides=[f"serve.trust={keys[1]}"])
+
+
+def test_what_a_running_server_takes_up_is_asked_for_its_signature_too(
+    workspace: Workspace, keys: tuple[Path, Path]
+) -> None:
+    find = finder(workspace, [str(keys[1])])
+    name, open_it = find("birds@1")
+
+    with pytest.raises(BundleError, match="only signed models are trusted"):
+        open_it()
+    holdfast("models", "sign", "birds", "--key", str(keys[0]), home=workspace.home)
+
+    assert (name, open_it().manifest.task) == ("birds@1", "single")
 
 
 def test_no_model_goes_live_that_is_not_signed(tmp_path: Path, keys: tuple[Path, Path]) -> None:
