@@ -1,182 +1,146 @@
-"""Served pictures against raw onnxruntime: the same files, the same graph, the same cores.
+"""Our server against raw onnxruntime and against other servers: the same files, graphs and cores.
 
-    python -m benchmarks.serving
+    python -m benchmarks.serving                                     # all
+    python -m benchmarks.serving against_raw:birds against_peers --turns 5 --seconds 4
 
-"Raw" is one thread per core that decodes a file and runs the graph on it, with nothing in between.
-"Served" is a real server in a process of its own, asked over loopback by clients in this one, which keep
-their connections and send forms of files. The sides take turns, and the best turn of each counts.
-
-Clients and server share the cores, so a part of the time is the clients' own; and on a machine that others
-use, the side with more processes gets more of the cores. The CPU time of the server has neither fault.
+"Raw" is one thread for each core that decodes a file and runs the graph, with nothing in between. Servers
+run in processes of their own and are asked over loopback by a client in another, which shares the cores
+with them. Sides take turns and stand still in between; a ratio is the median over the turns.
 """
 
-import http.client
-import io
-import os
-import subprocess
+import argparse
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 
-import numpy as np
-import psutil
+from benchmarks.serving_models import samples_of
+from benchmarks.serving_servers import OFF, ON, Server, has_peers, ours, peer, torch_server
+from benchmarks.serving_sides import Turn, obeying, raw, served, take_turns
+from holdfast.core.cores import cores
 
 Row = tuple[str, float, float | None]
-Ask = Callable[[int], None]
 
-_TURNS = 3
-_TURN_S = 2.0
-_CLIENTS = 4
-_FILES = 8
-_PICTURES = 32
-_LABELS = [f"label {number}" for number in range(10)]
+_MANY = 8
 
 
-def main() -> list[Row]:
-    """Time and CPU time for a picture, served / raw: with one picture in a request, and with several."""
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = _bundle(Path(folder) / "bundle")
-        pictures = [_picture(seed) for seed in range(_PICTURES)]
-        raw = _raw(bundle, pictures)
-        with _server(bundle) as (address, server):
-            sides = {
-                "raw": lambda: _cost([raw] * _cores(), psutil.Process(), 1),
-                "1": lambda: _cost(_clients(address, pictures, 1), server, 1),
-                str(_FILES): lambda: _cost(_clients(address, pictures, _FILES), server, _FILES),
-            }
-            turns = [{name: side() for name, side in sides.items()} for _ in range(_TURNS)]
-    best = {name: np.min([turn[name] for turn in turns], axis=0) for name in sides}
-    if __name__ == "__main__":
-        for name, (wall, cpu) in best.items():
-            print(f"{name:>3}: {1000 * wall:.2f} ms, {1000 * cpu:.2f} ms CPU a picture")
+def main(*, turns: int = 3, seconds: float = 3.0) -> list[Row]:
+    """Every row of serving."""
+    from benchmarks import serving_footprint, serving_overload
+
+    return [
+        *speed(turns, seconds),
+        *serving_overload.main(seconds),
+        *serving_footprint.main(),
+    ]
+
+
+def speed(turns: int = 3, seconds: float = 3.0) -> list[Row]:
+    """Throughput with 8 clients and the time of an answer with one, against raw graphs and peers."""
     rows: list[Row] = []
-    for files, limit in (("1", 1.6), (str(_FILES), 1.2)):
-        wall, cpu = best[files] / best["raw"]
-        rows.append((f"time for a picture, served / raw onnxruntime, {files} in a request", wall, None))
-        rows.append((f"CPU for a picture, served / raw onnxruntime, {files} in a request", cpu, limit))
+    for model, limit in (("resnet50", 0.92), ("resnet50-int8", 0.85), ("distilbert", 0.9), ("birds", 0.9)):
+        rows += against_raw(model, limit, turns, seconds)
+    rows += int8_against_torch(turns, seconds)
+    rows += against_peers(turns, seconds)
+    rows += everything_on(turns, seconds)
     return rows
 
 
-def serve(bundle: Path) -> None:
-    """The server's process."""
-    from holdfast.bundle import open_bundle
-    from holdfast.config.schema import ServeConfig
-    from holdfast.serve.app import create_app, run_server
-    from holdfast.serve.engine import Engine
-
-    config = ServeConfig(port=0)
-    app = create_app(Engine(open_bundle(bundle), batch=config.batch), config, ref="bench")
-    run_server(app, config, lambda url: print(url, flush=True))
-
-
-def _cost(asks: Sequence[Ask], process: psutil.Process, pictures: int) -> tuple[float, float]:
-    """Seconds for a picture while all ask at once, again and again; and the CPU seconds of a process."""
-    end = time.perf_counter() + _TURN_S
-
-    def again(ask: Ask) -> int:
-        count = 0
-        while time.perf_counter() < end:
-            ask(count)
-            count += 1
-        return count
-
-    began, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
-    with ThreadPoolExecutor(len(asks)) as pool:
-        done = sum(pool.map(again, asks)) * pictures
-    return (time.perf_counter() - began) / done, (sum(process.cpu_times()[:2]) - cpu) / done
+def against_raw(model: str, limit: float, turns: int, seconds: float) -> list[Row]:
+    """Served / raw with 8 clients, and the time of an answer with one client."""
+    with ExitStack() as stack:
+        run = stack.enter_context(raw(model))
+        ask = stack.enter_context(obeying("benchmarks.serving_client", str(samples_of(model))))
+        server = _standing(stack.enter_context(ours(model)))
+        sides = take_turns(
+            {
+                "raw": lambda: run(cores(), 1, seconds),
+                "served": lambda: served(server, ask, _MANY, seconds),
+                "raw alone": lambda: run(1, cores(), seconds),
+                "served alone": lambda: served(server, ask, 1, seconds),
+            },
+            turns,
+        )
+    sides.tell(model)
+    slower = sides.ratio("served alone", "raw alone", "p50_ms")
+    return [
+        (f"{model}, {_MANY} clients: served / raw onnxruntime", sides.ratio("served", "raw"), limit),
+        (f"{model}, {_MANY} clients: CPU of the server / raw", sides.ratio("served", "raw", "cpu_ms"), None),
+        (f"{model}, 1 client: time / raw onnxruntime on all cores (at most)", slower, 1.15),
+    ]
 
 
-def _raw(bundle: Path, pictures: list[bytes]) -> Ask:
-    import onnxruntime
-
-    from holdfast.config.schema import ImagePrepare
-    from holdfast.modality import prepare
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(bundle / "model.onnx", options, providers=["CPUExecutionProvider"])
-    decode = prepare(ImagePrepare(size=64)).decode
-
-    def ask(number: int) -> None:
-        session.run(["probabilities"], {"input": decode(pictures[number % _PICTURES])})
-
-    return ask
-
-
-def _clients(address: tuple[str, int], pictures: list[bytes], files: int) -> list[Ask]:
-    bodies = [_form(pictures[start : start + files]) for start in range(0, _PICTURES, files)]
-    headers = {"Content-Type": "multipart/form-data; boundary=b"}
-
-    def client() -> Ask:
-        connection = http.client.HTTPConnection(*address, timeout=30)
-
-        def ask(number: int) -> None:
-            connection.request("POST", "/predict", bodies[number % len(bodies)], headers)
-            response = connection.getresponse()
-            answer = response.read()
-            if response.status != 200:
-                raise RuntimeError(f"the server answered {response.status}: {answer!r}")
-
-        return ask
-
-    return [client() for _ in range(_CLIENTS)]
+def int8_against_torch(turns: int, seconds: float) -> list[Row]:
+    """ResNet-50: int8 of ours against eager torch in an async handler."""
+    with ExitStack() as stack:
+        ask = stack.enter_context(obeying("benchmarks.serving_client", str(samples_of("resnet50"))))
+        one = _standing(stack.enter_context(ours("resnet50-int8")))
+        other = _standing(stack.enter_context(torch_server("resnet50")))
+        sides = take_turns(
+            {
+                "int8": lambda: served(one, ask, _MANY, seconds),
+                "torch": lambda: served(other, ask, _MANY, seconds),
+            },
+            turns,
+        )
+    sides.tell("resnet50-int8 against torch")
+    return [("resnet50-int8 / FastAPI + torch (fp32), 8 clients", sides.ratio("int8", "torch"), 5.0)]
 
 
-def _form(pictures: Sequence[bytes]) -> bytes:
-    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
-    return b"".join(head + picture + b"\r\n" for picture in pictures) + b"--b--\r\n"
+def against_peers(turns: int, seconds: float, model: str = "small") -> list[Row]:
+    """A small net, with which the server is what counts, against LitServe and BentoML."""
+    rows: list[Row] = []
+    if not has_peers():
+        return rows
+    for preparation, limit in (("pillow", 1.4), ("ours", 1.1)):
+        with ExitStack() as stack:
+            ask = stack.enter_context(obeying("benchmarks.serving_client", str(samples_of(model))))
+            servers = {"holdfast": stack.enter_context(ours(model))}
+            for name, batch in (("litserve", 1), ("litserve", 8), ("bentoml", 1)):
+                label = f"{name}, batches of {batch}" if batch > 1 else name
+                servers[label] = stack.enter_context(peer(name, model, preparation=preparation, batch=batch))
+            for server in servers.values():
+                server.pause()
+            sides = take_turns({name: _runner(it, ask, seconds) for name, it in servers.items()}, turns)
+        sides.tell(f"{model}, peers with {preparation} preprocessing")
+        best = max((name for name in servers if name != "holdfast"), key=sides.median)
+        title = f"{model}, 8 clients: holdfast / {best}, the best peer, with {preparation} preprocessing"
+        rows.append((title, sides.ratio("holdfast", best), limit))
+    return rows
 
 
-@contextmanager
-def _server(bundle: Path) -> Iterator[tuple[tuple[str, int], psutil.Process]]:
-    command = [sys.executable, "-m", "benchmarks.serving", str(bundle)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            host, port = process.stdout.readline().strip().removeprefix("http://").split(":")
-            yield (host, int(port)), psutil.Process(process.pid)
-        finally:
-            process.terminate()
+def everything_on(turns: int, seconds: float) -> list[Row]:
+    """What metrics, logs, limits and the rest cost."""
+    with ExitStack() as stack:
+        ask = stack.enter_context(obeying("benchmarks.serving_client", str(samples_of("small"))))
+        on = _standing(stack.enter_context(ours("small", ON)))
+        off = _standing(stack.enter_context(ours("small", OFF)))
+        sides = take_turns({"on": _runner(on, ask, seconds), "off": _runner(off, ask, seconds)}, turns)
+    sides.tell("small, everything on and off")
+    return [("small, 8 clients: metrics, log and limits on / off", sides.ratio("on", "off"), 0.95)]
 
 
-def _bundle(folder: Path) -> Path:
-    """A residual net over 64 × 64 pixels, of the size that the recipe for pictures trains."""
-    from holdfast.bundle import Manifest, seal
-    from holdfast.config.schema import ImagePrepare, ModelConfig
-    from holdfast.export import export_onnx
-    from holdfast.models import build
-
-    prepare = ImagePrepare(size=64)
-    folder.mkdir()
-    model = build(ModelConfig(name="resnet_small", width=24, depth=3), prepare, len(_LABELS), None)
-    example = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
-    export_onnx(model, folder / "model.onnx", example=example, task="single")
-    seal(folder, Manifest(task="single", modality="image", labels=_LABELS, prepare=prepare))
-    return folder
+def _standing(server: Server) -> Server:
+    server.pause()
+    return server
 
 
-def _picture(seed: int) -> bytes:
-    """A JPEG of 240 × 180 pixels, smooth as a photograph is."""
-    from PIL import Image
-
-    coarse = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(coarse).resize((240, 180), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
-    return file.getvalue()
+def _runner(server: Server, ask: object, seconds: float) -> Callable[[], Turn]:
+    return lambda: served(server, ask, _MANY, seconds)  # type: ignore[arg-type]
 
 
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def _print(rows: list[Row]) -> None:
+    for title, value, limit in rows:
+        print(f"{value:8.3f}  {'' if limit is None else limit:6}  {title}", flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        serve(Path(sys.argv[1]))
-    else:
-        for title, ratio, _ in main():
-            print(f"{title}: {ratio:.2f}")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", help="names of functions, such as against_peers; default: all")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    given = parser.parse_args()
+    here = sys.modules["__main__"]
+    for part in given.parts or ["main"]:
+        name, _, model = part.partition(":")
+        more = (model, {"resnet50": 0.92, "resnet50-int8": 0.85}.get(model, 0.9)) if model else ()
+        _print(getattr(here, name)(*more, turns=given.turns, seconds=given.seconds))
