@@ -80,6 +80,10 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def workers() -> int:
+    return sum(it.name.startswith("predict-") for it in threading.enumerate())
+
+
 def test_several_models_answer_in_one_process_each_by_its_name(shelf: Shelf) -> None:
     with served(shelf, others=("toys@2", "other@3")) as client:
         by_name = {
@@ -110,7 +114,7 @@ def test_several_models_answer_in_one_process_each_by_its_name(shelf: Shelf) -> 
 
 def test_an_alias_that_moves_is_followed_and_no_request_fails(shelf: Shelf) -> None:
     answers: list[httpx.Response] = []
-    ended = threading.Event()
+    ended, before = threading.Event(), workers()
 
     def load(client: httpx.Client) -> None:
         while not ended.is_set():
@@ -126,9 +130,7 @@ def test_an_alias_that_moves_is_followed_and_no_request_fails(shelf: Shelf) -> N
         ended.set()
         for thread in threads:
             thread.join()
-        until(
-            lambda: sum(it.name.startswith("predict-") for it in threading.enumerate()) == 2
-        )  # the old ended
+        until(lambda: workers() == before + 2)  # those of the old versions have ended
 
     assert {it.status_code for it in answers} == {200}
     assert {it.json()["model"] for it in answers} == {"toys@1", "toys@2", "toys@3"}
