@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from annotated_types import Ge, Le
+from pydantic import BeforeValidator
 
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
-from holdfast.config.protection import LimitConfig, Many, OidcConfig
+from holdfast.config.protection import LimitConfig, Many, OidcConfig, origin_of
 from holdfast.config.release import CanaryConfig, ShadowConfig
 
 
@@ -60,6 +61,8 @@ class ServeConfig(Settings):
     """Listen beyond this machine although anybody may ask."""
     open_metrics: bool = False
     """Answer `/metrics` without a key too."""
+    cors: Annotated[tuple[Annotated[str, BeforeValidator(origin_of)], ...], Many] = ()
+    """Origins whose pages may ask and read, such as `[https://app.example.com]`; our own may always."""
     limits: LimitConfig = LimitConfig()
     oidc: OidcConfig = OidcConfig()
     follow_s: NotNegative = 2.0

@@ -1,7 +1,6 @@
 """Who may ask, and how often: settled from the head of a request, before anything of its body is read."""
 
 import ipaddress
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.config.protection import LimitConfig
 from holdfast.config.schema import ServeConfig
-from holdfast.serve.callers import Caller, Check, Refusal
+from holdfast.serve.callers import Caller, Check, Refusal, refuse
 from holdfast.serve.keys import KeyFile
 from holdfast.serve.openapi import Error
 from holdfast.serve.rates import Allowance, Rates, TooManyError
@@ -58,7 +57,7 @@ def guard(app: FastAPI, config: ServeConfig, warn: Callable[[str], None]) -> Non
     checks = _checks(config, warn)
     if checks or config.limits.by_address:
         app.add_middleware(Guarded, checks=checks, config=config)
-        _document(app, config)
+    _document(app, config, counts=bool(checks) or config.limits.by_address)
 
 
 def _checks(config: ServeConfig, warn: Callable[[str], None]) -> list[Check]:
@@ -108,10 +107,10 @@ class Guarded:
             scope.setdefault("state", {})["caller"] = caller.name
             self._rates.enter(caller.name, caller.allowed)
         except Refusal as refusal:
-            await _refuse(send, refusal)
+            await refuse(send, refusal)
             return
         except TooManyError as error:
-            await _refuse(send, _too_many(error))
+            await refuse(send, _too_many(error))
             return
         try:
             await self._app(scope, receive, send)
@@ -136,16 +135,20 @@ class Guarded:
         raise _unknown("this key is not valid", 'Bearer realm="holdfast", error="invalid_token"')
 
 
-def _document(app: FastAPI, config: ServeConfig) -> None:
+def _document(app: FastAPI, config: ServeConfig, *, counts: bool) -> None:
     """Let `/openapi.json` say what is asked of callers, and every status that may come of it."""
     plain, kinds = app.openapi, {"bearer": {"type": "http", "scheme": "bearer"}}
     if config.keys is not None:
         kinds["key"] = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
     if config.oidc.issuer is not None:
         kinds["bearer"]["bearerFormat"] = "JWT"
-    answers: dict[str, str] = {"429": "Asked too often; Retry-After says how long to wait."}
-    if not asks_nothing(config):
+    answers = {"429": "Asked too often; Retry-After says how long to wait."} if counts else {}
+    if asks_nothing(config):
+        answers["403"] = "Sent by a browser for another site's page."
+    else:
         answers["401"] = "No key, or none that is valid."
+    if config.oidc.issuer is not None:
+        answers["503"] = "Tokens cannot be checked now; Retry-After says how long to wait."
 
     def documented() -> dict[str, Any]:
         if not app.openapi_schema:
@@ -157,11 +160,12 @@ def _document(app: FastAPI, config: ServeConfig) -> None:
                 schema["security"] = [{name: []} for name in kinds]
             for path, operations in schema["paths"].items():
                 for operation in operations.values():
-                    if path in (*_HEALTH, *_PAGES):
+                    is_open = path in (*_HEALTH, *_PAGES)
+                    if is_open and not asks_nothing(config):
                         operation["security"] = []
-                        continue
                     for status, text in answers.items():
-                        operation["responses"].setdefault(status, _described(text))
+                        if status == "403" or not is_open:
+                            operation["responses"].setdefault(status, _described(text))
         return app.openapi_schema or {}
 
     app.openapi = documented  # type: ignore[method-assign]
@@ -203,15 +207,3 @@ def _unknown(error: str, challenge: str) -> Refusal:
 def _too_many(error: TooManyError) -> Refusal:
     hint = f"come again in {error.retry_s} s, or ask for a higher limit"
     return Refusal(429, error.message, hint, {"Retry-After": str(error.retry_s)})
-
-
-async def _refuse(send: Send, refusal: Refusal) -> None:
-    body = json.dumps({"error": refusal.error, "hint": refusal.hint}).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        **refusal.headers,
-    }
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})

@@ -18,6 +18,7 @@ from holdfast.serve.bodies import RequestError
 from holdfast.serve.engine import Engine
 from holdfast.serve.logs import ID, Traced
 from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
+from holdfast.serve.origins import add_origins
 from holdfast.serve.pages import HEADERS, SafeHeaders, add_pages
 from holdfast.serve.server import run_server
 from holdfast.serve.service import BadItemsError, Service
@@ -67,6 +68,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(Exception, _broken)
     guard(app, config, service.warn)
+    add_origins(app, config)
     app.add_middleware(SafeHeaders)
     if service.metrics:
         _add_metrics(app, service.metrics)

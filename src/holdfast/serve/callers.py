@@ -1,7 +1,10 @@
 """Who asks: what each kind of credential is checked into, and the answer to those who may not."""
 
+import json
 from dataclasses import dataclass
 from typing import Protocol
+
+from starlette.types import Send
 
 from holdfast.serve.rates import Allowance
 
@@ -37,3 +40,16 @@ class Check(Protocol):
             Refusal: if that cannot be told now.
         """
         ...
+
+
+async def refuse(send: Send, refusal: Refusal) -> None:
+    """Answer a request so, and read nothing more of it."""
+    body = json.dumps({"error": refusal.error, "hint": refusal.hint}).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **refusal.headers,
+    }
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
