@@ -1,7 +1,7 @@
 """What the server measures of itself, in Prometheus' text format."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -36,6 +36,7 @@ class Metrics:
     """Counters and histograms of one server. Safe to use from several threads.
 
     Args:
+        labels: of the model. A hundred have a count each, of these or others; the rest one together.
         waiting: how many items wait now.
         lost: how many lines of the log nobody could take.
 
@@ -47,6 +48,7 @@ class Metrics:
 
     def __init__(
         self,
+        labels: Sequence[str] = (),
         *,
         waiting: Callable[[], int],
         lost: Callable[[], int] = lambda: 0,
@@ -73,7 +75,7 @@ class Metrics:
             "holdfast_batch_items", "Items in one run of the graph.", buckets=_ROWS, registry=registry
         )
         self._labels = Counter("holdfast_labels", "Labels that were given.", ["label"], registry=registry)
-        self._counts: dict[str, Counter] = {}
+        self._counts = {label: self._labels.labels(label) for label in labels[:_MOST_LABELS]}
 
     def add(self, collector: Collector) -> None:
         """Tell these numbers too."""

@@ -65,6 +65,7 @@ class Service:
         self.metrics: Metrics | None = None
         if config.metrics:
             self.metrics = Metrics(
+                engine.labels,
                 waiting=lambda: sum(live.rows for it in self.releases for live in it.lives.values()),
                 lost=lambda: self.log.lost if self.log else 0,
             )
