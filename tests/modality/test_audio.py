@@ -15,6 +15,7 @@ from holdfast.config.schema import AudioPrepare
 from holdfast.core.errors import InputError
 from holdfast.core.media import modality_of
 from holdfast.modality import prepare, probe
+from holdfast.modality.audio import AudioPreparation
 from holdfast.modality.container import _mp3_frames
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -312,3 +313,46 @@ def without_xing(mp3: bytes) -> bytes:
 
 def mp3_frame_ends(mp3: bytes) -> list[int]:
     return _mp3_frames(mp3, 0)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
+@pytest.mark.parametrize("frames", [1, 3000, 4000, 4001, 70_000, 300_001])
+@pytest.mark.parametrize("hop_s", [0.5, 0.2])
+def test_a_recording_in_pieces_is_the_same_to_the_bit(rate: int, frames: int, hop_s: float) -> None:
+    preparation = AudioPreparation(8000, window_s=0.5, hop_s=hop_s, max_s=60)
+    data = encoded(np.random.default_rng(0).uniform(-0.5, 0.5, frames), rate)
+
+    pieces = list(preparation.pieces(data, 60, 4))
+
+    np.testing.assert_array_equal(np.concatenate([it.windows for it in pieces]), preparation.decode(data))
+    assert max(len(it.windows) for it in pieces) <= 4
+    assert pieces[-1].seconds == pytest.approx(frames / rate)
+    assert {it.of_s for it in pieces} == {frames / rate}
+
+
+def test_a_recording_in_pieces_has_the_limits_that_it_is_given() -> None:
+    preparation = AudioPreparation(8000, window_s=0.5, hop_s=0.5, max_s=1)
+    data = encoded(np.zeros(16_000), 8000)
+
+    assert len(list(preparation.pieces(data, 2, 2))) == 2
+    with pytest.raises(InputError, match="longer than 2 s"):
+        list(preparation.pieces(encoded(np.zeros(16_001), 8000), 2, 2))
+    with pytest.raises(InputError, match="not a recording"):
+        list(preparation.pieces(b"RIFF", 2, 2))
+
+
+def test_a_recording_of_floats_far_too_loud_is_refused() -> None:
+    file = BytesIO()
+    soundfile.write(file, np.array([0, 1e20], np.float32), 8000, format="WAV", subtype="FLOAT")
+
+    with pytest.raises(InputError, match=r"samples up to 1e\+20"):
+        AudioPreparation(8000, window_s=0.5, hop_s=0.5, max_s=1).decode(file.getvalue())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_file_comes_in_pieces_too(kind: str) -> None:
+    preparation = AudioPreparation(16_000, window_s=0.2, hop_s=0.1, max_s=9)
+
+    pieces = [it.windows for it in preparation.pieces(sample(kind), 9, 2)]
+
+    np.testing.assert_array_equal(np.concatenate(pieces), preparation.decode(sample(kind)))

@@ -5,6 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from pydantic import BeforeValidator
 
+from holdfast.config.background import BulkConfig, JobConfig
 from holdfast.config.prepare import Count, NotNegative, Positive, Settings
 from holdfast.config.protection import LimitConfig, Many, OidcConfig, origin_of
 from holdfast.config.release import CanaryConfig, ShadowConfig
@@ -71,3 +72,5 @@ class ServeConfig(Settings):
     shadow: ShadowConfig = ShadowConfig()
     trust: Annotated[tuple[str, ...], Many] = ()
     """Files of public keys; only models that one of them has signed are served."""
+    bulk: BulkConfig = BulkConfig()
+    jobs: JobConfig = JobConfig()

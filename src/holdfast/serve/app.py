@@ -1,27 +1,25 @@
 """The HTTP API over the engine: `/predict`, what it says of itself, and the page."""
 
-import json
 from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 import holdfast
 from holdfast.config.schema import ServeConfig
-from holdfast.serve import feedback, oip, openapi, review
+from holdfast.serve import bulk, feedback, jobs, oip, openapi, review
 from holdfast.serve.access import guard
-from holdfast.serve.batching import BusyError
-from holdfast.serve.bodies import RequestError
+from holdfast.serve.background import Gate
 from holdfast.serve.engine import Engine
 from holdfast.serve.logs import ID, Traced
 from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.origins import add_origins
 from holdfast.serve.pages import HEADERS, SafeHeaders, add_pages
+from holdfast.serve.refusals import add_refusals, answer
 from holdfast.serve.server import run_server
-from holdfast.serve.service import BadItemsError, Service
+from holdfast.serve.service import Service
 from holdfast.serve.watch import Find
 
 __all__ = ["create_app", "run_server"]
@@ -59,11 +57,15 @@ def create_app(
     _add_routes(app, service)
     _add_models(app, service)
     oip.add_routes(app, service)
+    gate = Gate(service, engine.threads * config.batch)
+    bulk.add_routes(app, service, gate)
+    jobs.add_routes(app, service, gate)
     add_pages(app)
     if service.journal:
         feedback.add_routes(app, service, service.journal)
         if review.can_review(service.journal):
             review.add_routes(app, service.journal)
+    add_refusals(app)
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(Exception, _broken)
@@ -92,7 +94,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
         Either all items are predicted or none: if some cannot be used, the answer is 422 and names each.
         """
-        return await _predict(service, request)
+        return answer(await service.predict(request))
 
     @app.get("/info")
     async def info() -> Response:
@@ -100,32 +102,29 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         info = dict(service.live.info)
         if journal := service.journal:
             info["journal"] = {**journal.counts(), "review": review.can_review(journal)}
-        return _json(info)
+        return answer(info)
 
     @app.get("/healthz")
     async def healthz() -> Response:
         """Whether the process lives: always 200."""
-        return _json({"status": "ok"})
+        return answer({"status": "ok"})
 
     @app.get("/readyz", responses={503: {"description": "Not yet, or not any more."}})
     async def readyz() -> Response:
         """Whether requests are answered: 200 after the first prediction of its own, 503 when it stops."""
-        return _json({"status": service.state}, 200 if service.state == "ready" else 503)
+        return answer({"status": service.state}, 200 if service.state == "ready" else 503)
 
 
 def _add_models(app: FastAPI, service: Service) -> None:
     @app.get("/models")
     async def models() -> Response:
         """The models that are served: which version answers, which is on trial, which were refused."""
-        return _json({"models": [release.state() for release in service.releases]})
+        return answer({"models": [release.state() for release in service.releases]})
 
     @app.get("/models/{name}/info", responses={404: openapi.ERRORS[404]})
     async def model_info(name: str) -> Response:
         """The same as `/info`, of one model by its name, such as `birds`, or version, such as `birds@3`."""
-        try:
-            return _json(service.find(name).live.info)
-        except RequestError as error:
-            return _json({"error": error.message, "hint": error.hint}, error.status)
+        return answer(service.find(name).live.info)
 
     @app.post(
         "/models/{name}/predict",
@@ -139,21 +138,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
     )
     async def model_predict(request: Request, name: str) -> Response:
         """The same as `/predict`, by one model."""
-        return await _predict(service, request, name)
-
-
-async def _predict(service: Service, request: Request, name: str | None = None) -> Response:
-    try:
-        return _json(await service.predict(request, name))
-    except ClientDisconnect:
-        return Response(status_code=499)  # nobody reads it
-    except BadItemsError as error:
-        return _json(error.content, 422)
-    except RequestError as error:
-        item = {} if error.item is None else {"item": error.item}
-        return _json({"error": error.message, "hint": error.hint, **item}, error.status)
-    except BusyError as error:
-        return _json({"error": error.message, "hint": error.hint}, 503, {"Retry-After": str(error.retry_s)})
+        return answer(await service.predict(request, name))
 
 
 def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
@@ -163,11 +148,6 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
     async def numbers() -> Response:
         """Counts and times of requests, in the text format of Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(body.encode("utf-8", "replace"), status, headers, "application/json")
 
 
 async def _not_here(request: Request, error: Exception) -> Response:

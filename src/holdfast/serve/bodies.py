@@ -119,10 +119,15 @@ def _from_json(body: bytes, modality: Modality, max_files: int) -> list[Item]:
         raise _too_many(max_files)
     if given == ["texts"]:
         entries = [{"text": text} for text in entries]
-    return [_json_item(entry, index, modality) for index, entry in enumerate(entries)]
+    return [json_item(entry, index, modality) for index, entry in enumerate(entries)]
 
 
-def _json_item(entry: Any, index: int, modality: Modality) -> Item:
+def json_item(entry: Any, index: int, modality: Modality) -> Item:
+    """The item that an object of JSON describes.
+
+    Raises:
+        RequestError: if it describes none.
+    """
     if not isinstance(entry, dict):
         raise _bad_item(index, f"must be an object, not {_shown(entry)}", modality)
     _check_fields(entry, ("text", "data", "name"), f"item {index}", how_json(modality), index)
@@ -171,7 +176,7 @@ def _from_multipart(body: bytes, content_type: str, modality: Modality, max_file
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import parse_options_header
 
-    parts = _Parts(modality, max_files)
+    parts = Parts(modality, max_files)
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     try:
         if not boundary:
@@ -188,7 +193,7 @@ def _from_multipart(body: bytes, content_type: str, modality: Modality, max_file
     return parts.items
 
 
-class _Parts:
+class Parts:
     """What the multipart parser found."""
 
     def __init__(self, modality: Modality, max_files: int) -> None:
@@ -198,6 +203,7 @@ class _Parts:
         self._begin()
 
     def callbacks(self) -> dict[str, Callable[..., None]]:
+        """What the parser is to call."""
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._header_name,

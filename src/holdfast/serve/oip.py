@@ -6,7 +6,6 @@ Source: https://github.com/kserve/open-inference-protocol and `extension_binary_
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,20 +13,21 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
 
 import holdfast
 from holdfast.core.errors import RefError
 from holdfast.core.refs import parse_ref
 from holdfast.modality import form_of
 from holdfast.serve import oip_schema as schema
-from holdfast.serve.batching import Answer, BusyError
+from holdfast.serve.answers import dumped
+from holdfast.serve.batching import Answer
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.live import Live
 from holdfast.serve.oip_request import DECODED, FILES, LENGTH, Infer, read_infer
+from holdfast.serve.refusals import answer
 from holdfast.serve.release import Release
 from holdfast.serve.requests import Upload
-from holdfast.serve.service import BadItemsError, Service
+from holdfast.serve.service import Service
 from holdfast.serve.tensors import DATATYPES, NAMES, strings_to_bytes
 
 IDS = "prediction_ids"
@@ -57,28 +57,25 @@ def _add_health(app: FastAPI, service: Service) -> None:
     async def server() -> Response:
         """Which server this is, and which extensions of the protocol it knows."""
         said = {"name": "holdfast", "version": holdfast.__version__, "extensions": ["binary_tensor_data"]}
-        return _json(said)
+        return answer(said)
 
     @app.get("/v2/health/live", response_model=schema.Live, tags=schema.TAGS)
     async def live() -> Response:
         """Whether the process lives: always 200."""
-        return _json({"live": True})
+        return answer({"live": True})
 
     @app.get("/v2/health/ready", response_model=schema.Ready, responses=schema.NOT_READY, tags=schema.TAGS)
     async def ready() -> Response:
         """Whether requests are answered: 200 or 503."""
         is_ready = service.state == "ready"
-        return _json({"ready": is_ready}, 200 if is_ready else 503)
+        return answer({"ready": is_ready}, 200 if is_ready else 503)
 
 
 def _add_model(app: FastAPI, service: Service, path: str) -> None:
     @app.get(path, response_model=schema.Model, responses=schema.NO_MODEL, tags=schema.TAGS)
     async def metadata(name: str, version: str | None = None) -> Response:
         """The inputs and outputs of a model. A request has one of the inputs."""
-        try:
-            return _json(describe(_find(service, name, version).live))
-        except RequestError as error:
-            return _refusal(error)
+        return answer(describe(_find(service, name, version).live))
 
     @app.get(
         f"{path}/ready",
@@ -88,12 +85,9 @@ def _add_model(app: FastAPI, service: Service, path: str) -> None:
     )
     async def ready(name: str, version: str | None = None) -> Response:
         """Whether a model answers: 200 or 503."""
-        try:
-            known, _ = name_of(_find(service, name, version).live)
-        except RequestError as error:
-            return _refusal(error)
+        known, _ = name_of(_find(service, name, version).live)
         is_ready = service.state == "ready"
-        return _json({"name": known, "ready": is_ready}, 200 if is_ready else 503)
+        return answer({"name": known, "ready": is_ready}, 200 if is_ready else 503)
 
     @app.post(
         f"{path}/infer",
@@ -104,20 +98,11 @@ def _add_model(app: FastAPI, service: Service, path: str) -> None:
     )
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Predict items: whole files or texts as the input `data`, or what is decoded already as `input`."""
-        try:
-            return await _infer(service, request, _find(service, name, version))
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
-        except BadItemsError as error:
-            return _json(error.content, 422)
-        except RequestError as error:
-            return _refusal(error)
-        except BusyError as error:
-            headers = {"Retry-After": str(error.retry_s)}
-            return _json({"error": error.message, "hint": error.hint}, 503, headers)
+        return await _infer(service, request, _find(service, name, version))
 
 
 async def _infer(service: Service, request: Request, release: Release) -> Response:
+    release.live.check()
     upload = Upload(request, service.limits, service.room)
     try:
         body = await upload.body()
@@ -210,7 +195,7 @@ def _answer(
     name, version = name_of(live)
     number = {} if asked.id is None else {"id": asked.id}
     about = {"model_name": name, "model_version": version, **number, "parameters": {IDS: ",".join(ids)}}
-    head = _dumped({**about, "outputs": outputs})
+    head = dumped({**about, "outputs": outputs})
     if not any(asked.outputs.values()):
         return Response(head, media_type="application/json")
     headers = {LENGTH: str(len(head))}
@@ -235,17 +220,3 @@ def _strings(live: Live, chosen: list[list[str]], *, is_binary: bool) -> tuple[d
         data = strings_to_bytes([label.encode("utf-8", "replace") for label in flat])
         return {**entry, "parameters": {"binary_data_size": len(data)}}, data
     return {**entry, "data": flat}, b""
-
-
-def _dumped(content: object) -> bytes:
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
-
-
-def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(_dumped(content), status, headers, "application/json")
-
-
-def _refusal(error: RequestError) -> Response:
-    item = {} if error.item is None else {"item": error.item}
-    return _json({"error": error.message, "hint": error.hint, **item}, error.status)

@@ -135,13 +135,20 @@ def json_examples(modality: Modality) -> dict[str, dict[str, Any]]:
     }
 
 
-def _json_schema(modality: Modality) -> dict[str, Any]:
+def json_item_schema(modality: Modality) -> dict[str, Any]:
+    """One item in JSON."""
     string = {"type": "string"}
-    item = {"type": "object", "properties": {"data": string, "name": string}}
-    whole: dict[str, Any] = {"data": {**string, "contentEncoding": "base64"}, "name": string}
+    properties = {"data": {**string, "contentEncoding": "base64"}, "name": string}
     if modality == "text":
-        item["properties"] = {"text": string, **item["properties"]}  # type: ignore[dict-item]
-        whole = {"text": string, "texts": {"type": "array", "items": string}, **whole}
+        properties = {"text": string, **properties}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _json_schema(modality: Modality) -> dict[str, Any]:
+    item = json_item_schema(modality)
+    whole: dict[str, Any] = dict(item["properties"])
+    if modality == "text":
+        whole["texts"] = {"type": "array", "items": {"type": "string"}}
     whole["items"] = {"type": "array", "items": item}
     return {"type": "object", "properties": whole, "additionalProperties": False}
 

@@ -45,6 +45,8 @@ class Limits:
     max_bytes: int
     max_files: int
     body_s: float = 120.0
+    setting: str = "serve.max_mb"
+    """Where the bytes are set, for whoever sends too many."""
 
 
 @dataclass
@@ -71,7 +73,8 @@ class Upload:
     def __init__(self, request: Request, limits: Limits, room: Room) -> None:
         self._request, self._limits, self._room = request, limits, room
         self._claimed = 0
-        self._ended = False
+        self.ended = False
+        """Whether the body is read to its end."""
 
     async def items(self, modality: Modality) -> list[Item]:
         """The items of the request.
@@ -93,8 +96,7 @@ class Upload:
 
     def release(self) -> None:
         """Give the room back."""
-        self._room.used -= self._claimed
-        self._claimed = 0
+        self.hold(0)
 
     async def gone(self) -> None:
         """Return once the client has gone away; for after the body was read."""
@@ -114,23 +116,41 @@ class Upload:
             raise self._too_large()
         body = bytearray()
         end_s = time.monotonic() + self._limits.body_s
-        while not self._ended:
-            chunk = await self._chunk(end_s)
+        while not self.ended:
+            chunk = await self.chunk(end_s)
             if len(body) + len(chunk) > self._limits.max_bytes:
                 raise self._too_large()
-            self._room.claim(len(chunk))
-            self._claimed += len(chunk)
             body += chunk
+            self.hold(len(body))
         return bytes(body)
 
-    async def _chunk(self, end_s: float) -> bytes:
-        """The next part of the body, which neither may be long in coming nor come after the end of all."""
+    def hold(self, count: int) -> None:
+        """Have room for so many bytes, more or fewer than before.
+
+        Raises:
+            BusyError: if there is none for more.
+        """
+        if count > self._claimed:
+            self._room.claim(count - self._claimed)
+        else:
+            self._room.used -= self._claimed - count
+        self._claimed = count
+
+    async def chunk(self, end_s: float) -> bytes:
+        """The next part of the body; afterwards `ended` says whether it was the last.
+
+        It may neither be long in coming nor come after the end of all, by the clock of `time.monotonic`.
+
+        Raises:
+            RequestError: if it does not come.
+            ClientDisconnect: if the client went away.
+        """
         left_s = end_s - time.monotonic()
         try:
             async with asyncio.timeout(min(_SILENCE_S, left_s)):
                 message = await self._request.receive()
         except TimeoutError:
-            self._ended = True
+            self.ended = True
             if left_s > _SILENCE_S:
                 said, hint = f"nothing arrived for {_SILENCE_S:.0f} s", "send the whole body without pauses"
             else:
@@ -139,12 +159,12 @@ class Upload:
             raise RequestError(408, said, hint=hint) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        self._ended = not message.get("more_body", False)
+        self.ended = not message.get("more_body", False)
         return bytes(message.get("body", b""))
 
     def _too_large(self) -> RequestError:
         return RequestError(
             413,
             f"the request is larger than {self._limits.max_bytes / 1e6:g} MB",
-            hint="send fewer or smaller files, or raise serve.max_mb on the server",
+            hint=f"send fewer or smaller files, or raise {self._limits.setting} on the server",
         )
