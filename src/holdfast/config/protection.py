@@ -31,6 +31,12 @@ class LimitConfig(Settings):
     """Seconds in which the head of a request must arrive."""
     body_s: Positive = 120.0
     """Seconds in which a whole body must arrive; 25 MB then take 1.7 Mbit/s."""
+    max_pixels: _OrNone = 0
+    """Larger pictures are refused before they are unpacked; 0: those that training refused too."""
+    max_s: NotNegative = 0.0
+    """Longer recordings are refused; 0: those that training refused too."""
+    max_chars: _OrNone = 0
+    """Longer texts are refused; 0: those that training refused too."""
     connections: Annotated[int, Ge(16)] = 2000
     """Most connections; beyond, those are closed that have waited longest without a whole request."""
 

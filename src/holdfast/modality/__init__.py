@@ -2,7 +2,7 @@
 
 from holdfast.modality.audio import AudioPreparation, Piece
 from holdfast.modality.decoded import Form, accept, fits, form_of
-from holdfast.modality.preparation import Preparation, prepare, probe
+from holdfast.modality.preparation import Preparation, prepare, probe, restricted
 from holdfast.modality.seen import seen
 from holdfast.modality.text import learn_tokenizer, read_text
 
@@ -18,5 +18,6 @@ __all__ = [
     "prepare",
     "probe",
     "read_text",
+    "restricted",
     "seen",
 ]

@@ -1,6 +1,7 @@
 """One way from a sample's bytes to the input of the graph, the same in training and in serving."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -69,6 +70,23 @@ def prepare(config: "Prepare", tokenizer: bytes | None = None) -> Preparation:
     if tokenizer is None:
         raise ValueError("a text preparation needs the content of a tokenizer.json")
     return TextPreparation(tokenizer, config.max_tokens, config.max_chars)
+
+
+def restricted(
+    preparation: Preparation, *, max_pixels: int = 0, max_s: float = 0.0, max_chars: int = 0
+) -> Preparation:
+    """The same preparation for smaller samples; a limit that is 0, or above its own, changes nothing.
+
+    >>> from holdfast.config.prepare import ImagePrepare
+    >>> restricted(prepare(ImagePrepare()), max_pixels=1_000_000, max_s=5.0).max_pixels
+    1000000
+    """
+    limits = {"max_pixels": max_pixels, "max_s": max_s, "max_chars": max_chars}
+    for name, limit in limits.items():
+        own = getattr(preparation, name, None)
+        if own is not None and 0 < limit < own:
+            return replace(preparation, **{name: limit})  # type: ignore[type-var]
+    return preparation
 
 
 def probe(modality: Modality, data: bytes) -> dict[str, int | float | str]:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from holdfast.bundle import Bundle, Manifest
+from holdfast.config.protection import LimitConfig
 from holdfast.core.cores import cores
 from holdfast.core.errors import BundleError, InputError
 from holdfast.core.media import Task
 from holdfast.evaluate.decision import labels_of
-from holdfast.modality import Preparation, prepare
+from holdfast.modality import Preparation, prepare, restricted
 
 _INPUTS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(int64)": np.int64}
 
@@ -122,6 +123,15 @@ class Engine:
         """For many labels, the probability from which each is given; shape (labels,)."""
         found = self.manifest.thresholds
         return None if found is None else np.array(found)
+
+    def restrict(self, limits: LimitConfig) -> None:
+        """From now on, refuse samples that are larger than this, whatever the bundle says."""
+        self._preparation = restricted(
+            self._preparation,
+            max_pixels=limits.max_pixels,
+            max_s=limits.max_s,
+            max_chars=limits.max_chars,
+        )
 
     def predict(self, items: Sequence[bytes]) -> Predictions:
         """Decode samples in threads and run them through the graph.

@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
 from holdfast.serve.batching import BusyError
-from holdfast.serve.bodies import RequestError
+from holdfast.serve.bodies import RequestError, read_json
 from holdfast.serve.ids import is_id, time_of
 from holdfast.serve.journal import Journal
 from holdfast.serve.openapi import ERRORS, Error
@@ -24,6 +23,7 @@ from holdfast.serve.requests import Upload
 from holdfast.serve.service import BadItemsError, Service
 
 _MOST_ITEMS = 1000
+_MOST_PARTS = 100 * _MOST_ITEMS
 _PATIENCE_S = 5.0
 """So long a label may wait to be written before the client is told that it is not."""
 _NEAR = 3
@@ -170,10 +170,7 @@ async def _read(request: Request, service: Service) -> list[Said]:
     upload = Upload(request, service.limits, service.room)
     try:
         body = await upload.body()
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise RequestError(400, f"the body is not JSON ({error})", hint=_HINT) from None
+        value = read_json(body, _MOST_PARTS, _HINT)
     finally:
         upload.release()
     engine = service.live.engine

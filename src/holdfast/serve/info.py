@@ -36,6 +36,11 @@ def describe(bundle: Bundle, config: ServeConfig, ref: str) -> dict[str, Any]:
             "max_files": config.max_files,
             "batch": config.batch,
             "promise_s": config.promise_s,
+            **{
+                name: limit
+                for name in ("max_pixels", "max_s", "max_chars")
+                if (limit := getattr(config.limits, name)) and hasattr(manifest.prepare, name)
+            },
         },
     }
 

@@ -38,6 +38,7 @@ class Live:
             BundleError: if nobody has signed it whom the settings trust.
         """
         check_trusted(engine.bundle, config.trust)
+        engine.restrict(config.limits)
         self.engine, self.ref = engine, ref
         self.modality = engine.manifest.modality
         self.info: dict[str, Any] = describe(engine.bundle, config, ref)
