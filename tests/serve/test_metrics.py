@@ -43,7 +43,7 @@ def test_requests_items_phases_and_labels_are_counted(serve: Serve, own_engine: 
     assert phases["inference"] == found["holdfast_batch_items_count",]
     assert found["holdfast_batch_items_sum",] == 6
     for label in own_engine.labels:  # also those with marks that mean something in the format
-        assert found["holdfast_labels_total", label] == given.count(label)
+        assert found.get(("holdfast_labels_total", label), 0) == given.count(label)
     assert found["holdfast_in_flight_requests",] == 1  # this one
     assert found["holdfast_waiting_items",] == 0
     assert found["holdfast_model", own_engine.bundle.digest, "toys@3", "steady"] == 1
@@ -62,11 +62,23 @@ def test_of_many_labels_the_first_hundred_have_a_count_of_their_own() -> None:
 
 def test_methods_that_somebody_makes_up_are_one_series(serve: Serve, own_engine: Engine) -> None:
     with serve(own_engine) as client:
-        for method in ("BREW", "WHEN"):
+        for method in ("PROPFIND", "PURGE"):  # known to HTTP parsers, not to us; others are refused by them
             client.request(method, "/predict")
         found = samples(client.get("/metrics").text)
 
     assert {key[1] for key in found if key[0] == "holdfast_requests_total"} == {OTHER}
+
+
+def test_what_was_turned_away_is_counted_by_its_reason(serve: Serve, own_engine: Engine) -> None:
+    with serve(own_engine, max_mb=0.001) as client:
+        before = samples(client.get("/metrics").text)
+        client.post("/predict", content=b"x" * 2000, headers={"Content-Type": "image/png"})
+        client.post("/predict", content=b"x", headers={"Content-Type": "image/png"})  # 422: it was looked at
+        found = samples(client.get("/metrics").text)
+
+    rejected = {key[1]: value for key, value in found.items() if key[0] == "holdfast_rejected_requests_total"}
+    assert rejected == {"unknown": 0, "slow": 0, "large": 1, "often": 0, "busy": 0}
+    assert before["holdfast_rejected_requests_total", "large"] == 0
 
 
 def test_metrics_can_be_turned_off(serve: Serve, own_engine: Engine) -> None:

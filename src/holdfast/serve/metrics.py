@@ -18,6 +18,8 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64)
 _MOST_LABELS = 100
 """Each label is a series of its own at whoever collects them."""
 OTHER = "(other)"
+_REJECTED = {401: "unknown", 408: "slow", 413: "large", 429: "often", 503: "busy"}
+"""Statuses of requests that were turned away, and why: no key, too slow, too large, too often, no room."""
 
 
 class Phases(Protocol):
@@ -60,6 +62,11 @@ class Metrics:
         self.in_flight = Gauge("holdfast_in_flight_requests", "Requests in work.", registry=registry)
         requests = ["route", "method", "status"]
         self._requests = Counter("holdfast_requests", "Requests that ended.", requests, registry=registry)
+        self._rejected = Counter(
+            "holdfast_rejected_requests", "Refused before any work was done.", ["why"], registry=registry
+        )
+        for why in _REJECTED.values():
+            self._rejected.labels(why)  # at 0 from the start, or the first would be no increase
         self._seconds = Histogram(
             "holdfast_request_seconds", "From head to answer.", ["route"], buckets=_SECONDS, registry=registry
         )
@@ -101,6 +108,8 @@ class Metrics:
         """A request was answered; 499 where nobody waited for the answer."""
         self._requests.labels(route, method, status).inc()
         self._seconds.labels(route).observe(seconds)
+        if (why := _REJECTED.get(status)) and method == "POST":  # a GET of /readyz may say 503 too
+            self._rejected.labels(why).inc()
 
     def text(self) -> bytes:
         """All of it, as CONTENT_TYPE_LATEST says."""
