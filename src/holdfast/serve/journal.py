@@ -39,7 +39,7 @@ _EACH = 1000
 """Bytes that a record takes while it waits, more or less, beside its input and its embedding."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Waiting:
     """What waits to be written: a prediction that was noted, or a line that somebody waits for."""
 
@@ -48,7 +48,7 @@ class _Waiting:
     done: "Future[None] | None" = None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Counts:
     """Counters of one of two threads: that which notes, or that which writes."""
 

@@ -31,7 +31,7 @@ _STARTS: dict[Modality, tuple[tuple[bytes, str], ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Noted:
     """One item that was answered, as the journal takes it from a request.
 
@@ -67,7 +67,8 @@ class Sketches:
         if digest not in self._of:
             self._of[digest] = _directions(live, len(embedding))
         center, components = self._of[digest]
-        return [float(f"{value:.5g}") for value in components @ (embedding - center)]
+        sketch: list[float] = np.round(components @ (embedding - center), 5).tolist()
+        return sketch
 
 
 def line_of(noted: Noted, sketches: Sketches, *, private: bool) -> Line:
@@ -114,7 +115,8 @@ def uncertainty(probabilities: np.ndarray, thresholds: np.ndarray | None) -> flo
         return round(max(0.0, 1 - 2 * float(np.abs(probabilities - thresholds).min())), 4)
     if len(probabilities) < 2:
         return 0.0
-    second, first = np.partition(probabilities, -2)[-2:]
+    few = len(probabilities) <= _MOST_LABELS  # sorting a list of these is quicker than NumPy's first step
+    second, first = sorted(probabilities.tolist())[-2:] if few else np.partition(probabilities, -2)[-2:]
     return round(1 - float(first - second), 4)
 
 
@@ -129,7 +131,7 @@ def suffix_of(modality: Modality, data: bytes) -> str:
 
 def _likeliest(labels: Sequence[str], row: np.ndarray, chosen: list[str]) -> dict[str, float]:
     if len(row) <= _MOST_LABELS:
-        return {label: round(value, 6) for label, value in zip(labels, row.tolist(), strict=True)}
+        return dict(zip(labels, np.round(row, 6).tolist(), strict=True))
     given = set(chosen)
     likely = set(np.argpartition(-row, _MOST_LABELS)[:_MOST_LABELS].tolist())
     return {
