@@ -40,7 +40,11 @@ def main() -> list[Row]:
     plain = best["without"][1]
     limits = {"records": 1.05}
     return [
-        (f"CPU of the server for a picture, journal of {side} / none", float(best[side][1] / plain), limits.get(side))
+        (
+            f"CPU of the server for a picture, journal of {side} / none",
+            float(best[side][1] / plain),
+            limits.get(side),
+        )
         for side in _SIDES
         if side != "without"
     ]

@@ -212,7 +212,7 @@ from holdfast.serve.ids import Ids
 from holdfast.serve.journal import Journal
 
 bundle = open_bundle(Path(sys.argv[1]))
-engine = SimpleNamespace(bundle=bundle, labels=bundle.manifest.labels, thresholds=None)
+engine = SimpleNamespace(bundle=bundle, labels=bundle.manifest.labels, thresholds=None, task="single")
 live = SimpleNamespace(engine=engine, ref="toys@3", modality="image")
 journal, ids = Journal(JournalConfig(where=sys.argv[2], inputs=0.5)), Ids()
 answer = Answer(np.full(3, 1 / 3), np.full((1, 3), 1 / 3, np.float32), np.zeros(3))

@@ -8,6 +8,7 @@ import typer
 from holdfast.cli import find, remote, report, signing
 from holdfast.cli import options as opt
 from holdfast.cli.data import data_app
+from holdfast.cli.journal import journal_app
 from holdfast.cli.keys import keys_app
 from holdfast.cli.loadtest import loadtest
 from holdfast.cli.optimize import optimize
@@ -30,6 +31,7 @@ for _name, _app in (
     ("keys", keys_app),
     ("config", config_app),
     ("find", find_app),
+    ("journal", journal_app),
 ):
     app.add_typer(_app, name=_name)
 

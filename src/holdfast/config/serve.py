@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import BeforeValidator
 
 from holdfast.config.background import BulkConfig, JobConfig
@@ -22,7 +22,7 @@ class JournalConfig(Settings):
     """Keep neither inputs nor names nor the callers' request ids, whatever else is set."""
     days: Positive | None = None
     """What is older is removed, hourly; nothing is without it."""
-    segment_s: Positive = 300.0
+    segment_s: Annotated[float, Gt(0), Le(3600)] = 300.0
     """A file is finished, and then moved where `where` is a bucket, at the latest after so many seconds."""
     spool: str | None = None
     """Folder where files wait for a bucket; by default in the user's cache."""

@@ -1,6 +1,7 @@
 """Reads a journal: what was predicted, and what people said later that was true."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -8,6 +9,9 @@ from holdfast.monitor.segments import FINISHED, OPEN, finished_path, records_in,
 from holdfast.monitor.stores import Store
 
 Record = dict[str, Any]
+_STAMP = len("20261121T205233")
+_LONGEST = timedelta(hours=2)
+"""Segments are open for less, with any setting that makes sense."""
 
 
 def segments_of(stores: Sequence[Store]) -> dict[str, tuple[Store, str, int]]:
@@ -44,6 +48,49 @@ def read_segment(stores: Sequence[Store], name: str, suffix: str = ".jsonl", **s
                 except FileNotFoundError:
                     continue
     raise FileNotFoundError(finished_path(name, suffix))
+
+
+def newest(stores: Sequence[Store], count: int) -> list[Record]:
+    """The latest predictions of the segments, the newest first, each with its `truth`.
+
+    Only as much is read as may hold them and what was said of them.
+    """
+    predictions: list[Record] = []
+    feedback: list[Record] = []
+    for name in sorted(segments_of(stores), reverse=True):
+        if len(predictions) >= count and name[:_STAMP] < _before(predictions, count):
+            break
+        records = records_in(read_segment(stores, name))[0]
+        predictions += [record for record in records if record["kind"] == "prediction"]
+        feedback += [record for record in records if record["kind"] == "feedback"]
+    first = sorted(unique(predictions), key=lambda it: str(it["id"]), reverse=True)[:count]
+    return with_truths(first, latest(feedback))
+
+
+def with_truths(predictions: Iterable[Record], truths: Mapping[str, Record]) -> list[Record]:
+    """Predictions, each with `truth`: labels, time and by whom; None where nothing was said, or withdrawn."""
+    found = []
+    for record in predictions:
+        said = truths.get(record["id"])
+        is_true = said is not None and said["labels"] is not None
+        truth = {key: said.get(key) for key in ("labels", "time", "by")} if said and is_true else None
+        found.append({**record, "truth": truth})
+    return found
+
+
+def unique(records: Iterable[Record]) -> Iterator[Record]:
+    """Each record once: after a fault of a disk, one may have been written twice."""
+    seen: set[str] = set()
+    for record in records:
+        if record["id"] not in seen:
+            seen.add(record["id"])
+            yield record
+
+
+def _before(predictions: list[Record], count: int) -> str:
+    """How a segment's name begins that ended before these predictions: a segment is open for a while."""
+    oldest = sorted((str(it["time"]) for it in predictions), reverse=True)[count - 1]
+    return f"{datetime.fromisoformat(oldest).astimezone(UTC) - _LONGEST:%Y%m%dT%H%M%S}"
 
 
 def records_of(stores: Sequence[Store]) -> Iterator[Record]:

@@ -87,6 +87,7 @@ def line_of(noted: Noted, sketches: Sketches, *, private: bool) -> Line:
         "model": live.ref,
         "digest": engine.bundle.digest,
         "modality": live.modality,
+        "task": engine.task,
         "name": None if private or noted.name is None else noted.name[:_MOST_NAME],
         "labels": noted.labels,
         "probabilities": _likeliest(engine.labels, answer.probabilities, noted.labels),
