@@ -1,9 +1,11 @@
 """Clients that are slow, idle, or many, on real sockets."""
 
+import base64
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 
 import httpx
@@ -18,11 +20,6 @@ from holdfast.testing.bundles import toy_item
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 Engines = Callable[..., Engine]
 POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_GRACE_S", 0.1)
 
 
 @contextmanager
@@ -96,6 +93,20 @@ def test_a_body_that_comes_after_its_refusal_is_thrown_away_for_a_while(hurried:
     assert 0.3 < after_s < 5
 
 
+def test_a_body_that_is_read_on_its_way_may_take_longer(hurried: httpx.Client) -> None:
+    line = json.dumps({"data": base64.b64encode(toy_item("image")).decode()}).encode() + b"\n"
+
+    def lines() -> Iterator[bytes]:
+        for _ in range(8):
+            yield line
+            time.sleep(0.2)
+
+    answer = hurried.post("/batch", content=lines(), headers={"Content-Type": "application/x-ndjson"})
+
+    assert answer.status_code == 200
+    assert len(answer.text.splitlines()) == 8
+
+
 def test_silence_is_still_told_apart(engines: Engines, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_SILENCE_S", 0.2)
 
@@ -128,6 +139,35 @@ def test_a_head_without_end_is_refused(hurried: httpx.Client) -> None:
 
     assert said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
     assert after_s < 0.5
+
+
+@pytest.mark.parametrize("path", [b"/predict", b"/nowhere"])
+@pytest.mark.parametrize("behind", [b"0\r\nX-A: ", b"0\r\n", b"5;"])
+def test_headers_without_end_behind_a_body_are_refused(
+    hurried: httpx.Client, path: bytes, behind: bytes
+) -> None:
+    head = POST.replace(b"/predict", path).replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
+    drip = b"X-A: a\r\n" * 1000 if behind == b"0\r\n" else b"a" * 8000
+
+    with opened(hurried, head + b"3\r\nabc\r\n" + behind) as connection:
+        sent = 0
+        with suppress(OSError):
+            while sent < 20_000_000:
+                sent += connection.send(drip)
+
+    assert sent < 10_000_000  # the rest was in the system's buffers
+
+
+def test_a_large_body_in_small_chunks_is_none_of_that(clients: Callable[..., httpx.Client]) -> None:
+    body = toy_item("image") + bytes(300_000)
+
+    answer = clients("image").post(
+        "/predict",
+        content=(body[start : start + 7] for start in range(0, len(body), 7)),
+        headers={"Content-Type": "image/png"},
+    )
+
+    assert answer.status_code == 200
 
 
 def test_idle_connections_make_room_for_others(engines: Engines, serve: Serve) -> None:

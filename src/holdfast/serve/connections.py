@@ -10,15 +10,13 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from holdfast.config.protection import LimitConfig
 
 _HEAD_BYTES = 64 * 1024
-_GRACE_S = 5.0
-"""A body that is late is first refused in words, by whoever reads it; so long after, it is cut off."""
 _SPARE = 100
 """Files that are open besides connections: the graph, the log, the libraries."""
 BACKLOG = 512
 """Connections that the system takes in before the server hears of them, and hands over at once."""
 
 Phase = Literal["new", "kept", "body", "answer"]
-"""Before a first request; between requests; while a body arrives; while the answer is made."""
+"""Before a first request; between requests; while a body arrives; while it is answered."""
 _PATIENT: tuple[Phase, ...] = ("new", "kept", "body")
 """Those that can be given up for a newcomer, in this order; the oldest first."""
 
@@ -74,6 +72,8 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """
 
     crowd: Crowd
+    _tells_bodies = hasattr(AutoHTTPProtocol, "on_body")  # httptools does; h11 has limits of its own
+    _barren_bytes = 0
     _phase: Phase | None = None
     _since_s = 0.0
     _head_bytes = 0
@@ -100,15 +100,26 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             if self._phase == "kept" and not self._head_bytes:
                 self._since_s = self.loop.time()  # until now it was silent, which uvicorn ends
             self._head_bytes += len(data)
+        self._barren_bytes = 0 if waiting else self._barren_bytes + len(data)
         super().data_received(data)
         self._note()
-        if waiting and self._phase in ("new", "kept") and self._head_bytes > _HEAD_BYTES:
+        if self._phase in ("new", "kept"):
+            if self._head_bytes > _HEAD_BYTES:
+                self._end(b"431 Request Header Fields Too Large")
+        elif self._tells_bodies and self._barren_bytes > _HEAD_BYTES:
             self._end(b"431 Request Header Fields Too Large")
+
+    def on_body(self, body: bytes) -> None:
+        """What arrives is a body, and not a header behind it, which the parser would collect without end."""
+        self._barren_bytes = 0
+        super().on_body(body)
 
     def on_response_complete(self) -> None:
         """Note that the connection is free for another request, or answers one that waited already."""
         super().on_response_complete()
         self._note()
+        if self._phase == "body":
+            self._since_s = self.loop.time()
 
     def give_up(self) -> None:
         """Close it for a newcomer's sake."""
@@ -122,10 +133,10 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         phase: Phase
         if cycle is None:
             phase = "new"
-        elif cycle.more_body:  # after an early refusal too: the rest of the body is thrown away
-            phase = "body"
+        elif cycle.response_complete:  # after an early refusal the rest of the body is thrown away
+            phase = "body" if cycle.more_body else "kept"
         else:
-            phase = "kept" if cycle.response_complete else "answer"
+            phase = "body" if cycle.more_body and not cycle.response_started else "answer"
         if phase != self._phase:
             self._enter(phase)
 
@@ -145,8 +156,10 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self._phase is None:
             return
         times = self.crowd.times
-        allowed = times.body_s + _GRACE_S if self._phase == "body" else times.head_s
-        ends = self._phase in ("new", "body") or (self._phase == "kept" and self._head_bytes > 0)
+        allowed = times.body_s if self._phase == "body" else times.head_s
+        ends = self._phase == "new" or (self._phase == "kept" and self._head_bytes > 0)
+        if self._phase == "body":  # while somebody reads it, they know when it is late
+            ends = self.cycle.response_complete
         left_s = self._since_s + allowed - self.loop.time()
         if ends and left_s <= 0:
             self._end(b"408 Request Timeout")
