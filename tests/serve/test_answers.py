@@ -1,6 +1,7 @@
 """What an answer holds of many labels."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,9 +9,12 @@ import httpx
 import numpy as np
 import pytest
 
+from holdfast.bundle import open_bundle
+from holdfast.evaluate import Conformal
 from holdfast.serve.answers import tell
+from holdfast.serve.engine import Engine
 from holdfast.serve.requests import TOP
-from holdfast.testing.bundles import toy_item
+from holdfast.testing.bundles import toy_bundle, toy_item
 
 Clients = Callable[..., httpx.Client]
 
@@ -41,7 +45,7 @@ def test_a_number_of_labels_that_is_none_is_refused(clients: Clients, top: str) 
 def test_of_a_thousand_labels_the_hundred_likeliest_and_every_chosen_one_are_told() -> None:
     rng = np.random.default_rng(0)
     labels = [f"l{number}" for number in range(1000)]
-    engine: Any = SimpleNamespace(labels=labels, task="multi", spans=lambda _: None)
+    engine: Any = SimpleNamespace(abstention=None, labels=labels, task="multi", spans=lambda _: None)
     said = rng.random(1000)
     unlikely = labels[int(said.argmin())]
 
@@ -51,3 +55,15 @@ def test_of_a_thousand_labels_the_hundred_likeliest_and_every_chosen_one_are_tol
     assert told["probabilities"].keys() == likeliest | {unlikely}
     assert told["left_out"] == 899
     assert all(told["probabilities"][label] == said[labels.index(label)] for label in likeliest)
+
+
+def test_an_answer_says_what_else_is_possible_where_the_bundle_knows(tmp_path: Path) -> None:
+    bounds = Conformal("single", 0.9, np.array([0.3, 0.3]), None, 40)
+    engine = Engine(open_bundle(toy_bundle(tmp_path / "bundle", abstention=bounds)), threads=1)
+
+    def told(*row: float) -> dict[str, object]:
+        found = tell(engine, None, np.array(row), np.array([row]), ["disc"])
+        return {name: found[name] for name in ("sure", "possible")}
+
+    assert told(0.8, 0.2) == {"sure": True, "possible": ["disc"]}
+    assert told(0.6, 0.4) == {"sure": False, "possible": ["disc", "square"]}

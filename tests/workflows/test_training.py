@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.bundle import open_bundle
 from holdfast.core.errors import ConfigError, RefError
 from holdfast.core.files import digest_file
 from holdfast.core.workspace import Workspace
+from holdfast.serve.engine import Engine
 from holdfast.workflows.training import train_run
 from tests.journey import Road, answer, holdfast, overrides
 
@@ -81,3 +83,17 @@ def test_the_stored_configuration_can_be_run_again(road: Road, home: Path) -> No
 
     first = road.workspace.models / "words/versions/1/bundle/model.onnx"
     assert weights(home) == {digest_file(first)}
+
+
+@pytest.mark.parametrize("name", ["words", "colours"])
+def test_a_bundle_carries_golden_samples_and_knows_when_it_is_not_sure(road: Road, name: str) -> None:
+    bundle = open_bundle(road.workspace.models / f"{name}/versions/1/bundle")
+
+    assert bundle.golden is not None
+    given = Engine(bundle, threads=1).predict(bundle.golden.items).probabilities
+    assert bundle.golden.difference(given) <= bundle.golden.tolerance
+    assert bundle.abstention is not None
+    assert bundle.evaluation is not None
+    told = bundle.evaluation["abstention"]
+    assert told["fitted_on"] == bundle.abstention.samples
+    assert 0 < told["coverage"] <= 1

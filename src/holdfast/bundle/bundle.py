@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from holdfast.bundle.abstention import read_abstention
 from holdfast.bundle.golden import Golden, read_golden
 from holdfast.bundle.manifest import (
+    ABSTENTION,
     EVALUATION,
     GOLDEN,
     MANIFEST,
@@ -21,6 +23,7 @@ from holdfast.bundle.manifest import (
 )
 from holdfast.core.errors import BundleError, listed
 from holdfast.core.files import digest_bytes, digest_file, write_bytes
+from holdfast.evaluate.conformal import Conformal
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class Bundle:
         if GOLDEN not in self.manifest.files:
             return None
         return read_golden(self.folder / GOLDEN, len(self.manifest.labels))
+
+    @property
+    def abstention(self) -> Conformal | None:
+        """When it is not sure, if it knows that.
+
+        Raises:
+            BundleError: if it cannot be read.
+        """
+        if ABSTENTION not in self.manifest.files:
+            return None
+        return read_abstention(self.folder / ABSTENTION, self.manifest.task, len(self.manifest.labels))
 
     @property
     def reference(self) -> Path | None:

@@ -84,6 +84,11 @@ def _notes(evaluation: Mapping[str, Any]) -> list[str]:
         at = f", at temperature {calibration['temperature']:.3g}" if calibration.get("temperature") else ""
         errors = f"{_number(before)} before and {_number(after)} after calibration{at}"
         notes.append(f"Expected calibration error: {errors}.")
+    if abstention := evaluation.get("abstention"):
+        notes.append(
+            f"Possible labels held {abstention['coverage']:.1%} of the right ones "
+            f"({abstention['confidence']:.0%} was the aim); sure of {abstention['sure']:.1%} of the samples."
+        )
     return notes
 
 

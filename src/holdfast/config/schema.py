@@ -226,6 +226,11 @@ class EvaluateConfig(Settings):
     """Of the expected calibration error."""
     baselines: bool = True
     """Whether the simple-feature baseline is trained too; the gate asks for it."""
+    cover: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """Share of samples whose set of possible labels should hold the right one; 0 promises nothing.
+
+    Where more than one label is possible, the answer is told to be not sure.
+    """
     golden: Annotated[int, Ge(0), Le(64)] = 3
     """Held-out samples that the bundle carries with their answers: a server must give the same, or stops.
 

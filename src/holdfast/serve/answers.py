@@ -23,7 +23,8 @@ def tell(
         name: of the sample, such as a file name.
         probabilities: shape (labels,); not rounded, so that every road gives the same numbers.
         parts: shape (parts, labels).
-        labels: those that are given, from `Engine.labels_of`.
+        labels: those that are given, from `Engine.labels_of`. Beside them stands whether that is `sure`, and
+            which labels are `possible`, if the bundle knows.
         top: of how many labels, the likeliest, and those given, there are probabilities, the same labels in
             each window; `left_out` then counts the others. None tells all.
     """
@@ -37,6 +38,7 @@ def tell(
         "name": name,
         "labels": labels,
         **({"label": labels[0]} if engine.task == "single" else {}),
+        **_doubt(engine, probabilities, places),
         "probabilities": _named(engine, probabilities, places),
         **({"left_out": left_out} if (left_out := len(engine.labels) - len(places)) else {}),
         **({"windows": windows} if spans else {}),
@@ -82,6 +84,17 @@ def _likeliest(engine: Engine, row: np.ndarray, labels: list[str], top: int | No
     chosen = set(labels)
     given = [place for place, label in enumerate(engine.labels) if label in chosen]
     return sorted({*np.argsort(-row, kind="stable")[:top].tolist(), *given})
+
+
+def _doubt(engine: Engine, row: np.ndarray, places: list[int]) -> dict[str, Any]:
+    """Whether the answer is sure, and which of the labels that are told are possible; if the bundle knows."""
+    if engine.abstention is None:
+        return {}
+    possible = engine.abstention.possible(row[None])[0]
+    return {
+        "sure": bool(engine.abstention.sure(row[None])[0]),
+        "possible": [engine.labels[place] for place in places if possible[place]],
+    }
 
 
 def _named(engine: Engine, row: np.ndarray, places: list[int]) -> dict[str, float]:

@@ -80,6 +80,7 @@ class Engine:
             [n if isinstance(n, int) else None for n in entry.shape],
         )
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
+        self.abstention = bundle.abstention
         self._lock = threading.Lock()
         self._calls = 0
 

@@ -31,6 +31,7 @@ def describe(bundle: Bundle, config: ServeConfig, ref: str) -> dict[str, Any]:
         "metrics": manifest.metrics,
         "baselines": evaluation.get("baselines"),
         "parity": manifest.parity,
+        "abstention": evaluation.get("abstention"),
         "limits": {
             "max_mb": config.max_mb,
             "max_files": config.max_files,

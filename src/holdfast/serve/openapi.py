@@ -29,6 +29,13 @@ class Prediction(BaseModel):
     name: Annotated[str | None, Field(description="What the client called the item.")]
     labels: Annotated[list[str], Field(description="The chosen labels; exactly one if the task is single.")]
     label: Annotated[str | None, Field(description="The chosen label; only if the task is single.")] = None
+    sure: Annotated[
+        bool | None, Field(description="Whether all but one answer is ruled out; only if the model knows.")
+    ] = None
+    possible: Annotated[
+        list[str] | None,
+        Field(description="The labels that are not ruled out, with the confidence that `/info` tells."),
+    ] = None
     probabilities: Annotated[
         dict[str, float],
         Field(description="Label → probability, calibrated; of the `top` likeliest labels and the chosen."),

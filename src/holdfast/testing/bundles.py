@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.bundle import Manifest, seal
+from holdfast.bundle import Manifest, seal, write_abstention
 from holdfast.config.schema import AudioPrepare, ImagePrepare, TextPrepare
 from holdfast.core.files import write_bytes, write_json
 from holdfast.core.media import Modality, Task
+from holdfast.evaluate import Conformal
 
 _WIDTH = 8
 _IR, _OPSET = 9, 17
@@ -30,6 +31,7 @@ def toy_bundle(
     labels: Sequence[str] = ("disc", "square"),
     evaluation: dict[str, Any] | None = None,
     parity: dict[str, float] | None = None,
+    abstention: Conformal | None = None,
     seed: int = 0,
 ) -> Path:
     """A sealed bundle in a new folder, whose graph has random weights but every part of a real one.
@@ -38,6 +40,7 @@ def toy_bundle(
         folder: becomes the bundle; must not be there yet.
         evaluation: by default that of a model which beats its baselines; `{}` leaves it out.
         parity: by default as good as it gets; `{}` leaves it out.
+        abstention: when it is not sure; it does not know by default.
         seed: another one gives other weights, and so other digests.
     """
     folder.mkdir(parents=True)
@@ -57,6 +60,8 @@ def toy_bundle(
         _write_graph(folder, body, _WIDTH, ["n", "tokens"], np.int64, task, labels, rng)
     if evaluation:
         write_json(folder / "evaluation.json", evaluation)
+    if abstention:
+        write_abstention(folder / "abstention.json", abstention)
     manifest = Manifest(
         task=task,
         modality=modality,

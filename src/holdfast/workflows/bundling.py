@@ -20,6 +20,7 @@ from holdfast.modality import Preparation
 from holdfast.models import Classifier
 from holdfast.serve.engine import Engine
 from holdfast.tracking import Run
+from holdfast.workflows.abstaining import keep_abstention, measured_abstention
 from holdfast.workflows.scoring import Scored, baselines, logits_of, pooled, report, score, uncalibrated
 
 _GOLDEN_BYTES = 1_000_000
@@ -97,12 +98,15 @@ def write_facts(
         golden: how many golden samples it carries.
         tolerance: largest difference from their answers that a server may show.
     """
+    targets = version.targets[scored.indices]
+    abstention = measured_abstention(folder, scored.probabilities, targets, manifest.task)
+    evaluation = {**evaluation, "abstention": abstention}
     write_json(folder / "evaluation.json", evaluation)
     write_reference(
         folder / "reference.npz",
         probabilities=scored.probabilities,
         embeddings=scored.embeddings,
-        targets=version.targets[scored.indices],
+        targets=targets,
     )
     keep_golden(folder, scored, version, golden, tolerance)
     write_text(folder / "CARD.md", write_card(manifest, evaluation, version.info.splits))
@@ -172,9 +176,10 @@ def _calibrate(aside: Path, config: Config, version: Version) -> tuple[float, li
     targets = version.targets[valid.indices]
     logits = logits_of(valid.parts, task)
     temperature = fit_temperature(logits, valid.part_of, targets, task)
+    probabilities = pooled(apply_temperature(logits, temperature, task), valid.parts)
+    keep_abstention(aside, probabilities, targets, task, config.evaluate.cover)
     if task == "single":
         return temperature, None
-    probabilities = pooled(apply_temperature(logits, temperature, task), valid.parts)
     return temperature, [float(value) for value in choose_thresholds(probabilities, targets)]
 
 

@@ -9,6 +9,7 @@ from holdfast.config import Config
 from holdfast.data import Version
 from holdfast.evaluate import apply_temperature, choose_thresholds, fit_temperature, measure
 from holdfast.export.graphs import read_temperature, write_temperature
+from holdfast.workflows.abstaining import keep_abstention
 from holdfast.workflows.scoring import logits_of, pooled, scored_by
 
 _WORTH = 0.01
@@ -44,6 +45,7 @@ def recalibrate(
     if not held:
         told["temperature"]["after"], said = fitted, then
         write_temperature(bundle.model, fitted)
+    keep_abstention(bundle.folder, said, targets, task, config.evaluate.cover)
     thresholds = bundle.manifest.thresholds
     if thresholds is not None:
         chosen = choose_thresholds(said, targets)

@@ -5,6 +5,7 @@ import { asked, element, percent, problemOf } from "./parts.js";
 import { timeline } from "./timeline.js";
 
 const MOST_BARS = 8;
+const MOST_DOUBTS = 3;
 const MOST_CARDS = 30;
 const AT_ONCE = 3;
 const RETRIES = 3;
@@ -182,17 +183,27 @@ function show(card, item, prediction, milliseconds) {
     ? [bars, timeline(prediction, card.querySelector("audio"), item.file)] : [bars];
   fill(card, item, `${Math.max(1, Math.round(milliseconds))} ms`, content);
   reveal(card);
-  say(`${item.name ?? "Text"}: ${prediction.labels.join(", ") || "none of the labels"}`);
+  const doubt = prediction.sure === false ? ", not sure" : "";
+  say(`${item.name ?? "Text"}: ${prediction.labels.join(", ") || "none of the labels"}${doubt}`);
 }
 
 function verdictOf(prediction) {
   if (info.task === "single") {
     const sure = percent(prediction.probabilities[prediction.label]);
-    return [element("h2", { class: "chosen-label" }, prediction.label), element("span", { class: "sure" }, sure)];
+    return [element("h2", { class: "chosen-label" }, prediction.label), element("span", { class: "sure" }, sure),
+      ...doubtsOf(prediction)];
   }
-  if (!prediction.labels.length) return [element("h2", {}, "None of the labels")];
+  if (!prediction.labels.length) return [element("h2", {}, "None of the labels"), ...doubtsOf(prediction)];
   const likely = [...prediction.labels].sort((a, b) => prediction.probabilities[b] - prediction.probabilities[a]);
-  return likely.map((label) => element("span", { class: "chip chosen-label" }, label));
+  return [...likely.map((label) => element("span", { class: "chip chosen-label" }, label)), ...doubtsOf(prediction)];
+}
+
+function doubtsOf(prediction) {
+  if (prediction.sure !== false) return [];
+  const others = prediction.possible.filter((label) => !prediction.labels.includes(label));
+  const shown = others.slice(0, MOST_DOUBTS).join(", ");
+  const more = others.length > MOST_DOUBTS ? ` or ${others.length - MOST_DOUBTS} more` : "";
+  return [element("p", { class: "doubt" }, others.length ? `Not sure: it may also be ${shown}${more}.` : "Not sure.")];
 }
 
 function barsOf(prediction) {
