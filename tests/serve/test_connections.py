@@ -141,6 +141,22 @@ def test_a_head_without_end_is_refused(hurried: httpx.Client) -> None:
     assert after_s < 0.5
 
 
+def test_a_client_that_does_not_read_is_cut_off(hurried: httpx.Client) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(10)
+        connection.connect((hurried.base_url.host, hurried.base_url.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
+        began = time.monotonic()
+        said = b"begun"
+        time.sleep(1.5)
+        with suppress(ConnectionError):
+            while said:
+                said = connection.recv(1_000_000)
+
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("path", [b"/predict", b"/nowhere"])
 @pytest.mark.parametrize("behind", [b"0\r\nX-A: ", b"0\r\n", b"5;"])
 def test_headers_without_end_behind_a_body_are_refused(

@@ -12,6 +12,8 @@ from holdfast.config.protection import LimitConfig
 _HEAD_BYTES = 64 * 1024
 _SPARE = 100
 """Files that are open besides connections: the graph, the log, the libraries."""
+_LAST_WORDS_S = 1.0
+"""So long a client has to read why it was cut off."""
 BACKLOG = 512
 """Connections that the system takes in before the server hears of them, and hands over at once."""
 
@@ -68,12 +70,14 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """Uvicorn's connection, with an end to every wait.
 
     Uvicorn ends the silence between two requests. It waits for ever for a first request, for the rest of a
-    head, and for a body; some thousand clients that do nothing would take all connections there are.
+    head, for a body, and until an answer is read; some thousand clients that do nothing would take all
+    connections there are.
     """
 
     crowd: Crowd
     _tells_bodies = hasattr(AutoHTTPProtocol, "on_body")  # httptools does; h11 has limits of its own
     _barren_bytes = 0
+    _unsent_bytes = 0
     _phase: Phase | None = None
     _since_s = 0.0
     _head_bytes = 0
@@ -121,10 +125,15 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self._phase == "body":
             self._since_s = self.loop.time()
 
+    def resume_writing(self) -> None:
+        """Note that the client reads."""
+        self._unsent_bytes = 0
+        super().resume_writing()
+
     def give_up(self) -> None:
         """Close it for a newcomer's sake."""
         self._leave()
-        self.transport.close()
+        self.transport.abort()  # to close would wait until the client has read all
 
     def _note(self) -> None:
         if self._phase is None:
@@ -155,6 +164,10 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         """End what took too long; else look again when it may have."""
         if self._phase is None:
             return
+        before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size()
+        if 0 < before <= self._unsent_bytes:
+            self.give_up()  # it does not read what it asked for
+            return
         times = self.crowd.times
         allowed = times.body_s if self._phase == "body" else times.head_s
         ends = self._phase == "new" or (self._phase == "kept" and self._head_bytes > 0)
@@ -164,7 +177,9 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if ends and left_s <= 0:
             self._end(b"408 Request Timeout")
         else:
-            self._timer = self.loop.call_later(left_s if ends else times.head_s, self._check)
+            self._timer = self.loop.call_later(
+                min(left_s, times.head_s) if ends else times.head_s, self._check
+            )
 
     def _end(self, status: bytes, headers: bytes = b"") -> None:
         self._leave()
@@ -173,6 +188,7 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
                 b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n" + headers + b"\r\n"
             )
         self.transport.close()
+        self.loop.call_later(_LAST_WORDS_S, self.transport.abort)
 
 
 def times_of(limits: LimitConfig) -> Times:
