@@ -16,6 +16,7 @@ from holdfast.export import (
     half_precision,
     hangs_on_batch,
     has_convolutions,
+    has_tables,
     open_session,
     read_temperature,
     set_temperature,
@@ -210,7 +211,8 @@ def test_the_same_samples_give_the_same_bytes(graphs: dict[str, Path], tmp_path:
 def test_what_fits_is_told_from_where_the_weights_are(graphs: dict[str, Path]) -> None:
     assert [fits_static(graphs[kind]) for kind in NETWORKS] == [True, True, False]
     assert [has_convolutions(graphs[kind]) for kind in NETWORKS] == [True, True, False]
-    assert [fits_dynamic(graphs[kind]) for kind in NETWORKS] == [False, True, True]
+    assert [fits_dynamic(graphs[kind]) for kind in NETWORKS] == [False, True, False]
+    assert [has_tables(graphs[kind]) for kind in NETWORKS] == [False, False, True]
 
 
 def test_a_graph_without_a_temperature_is_none_of_ours(graphs: dict[str, Path], tmp_path: Path) -> None:

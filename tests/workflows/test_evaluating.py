@@ -53,3 +53,12 @@ def test_a_split_that_holds_nothing_is_refused(workspace: Workspace, tmp_path: P
 
     with pytest.raises(DataError, match=r"elsewhere@1 has no samples in 'valid'"):
         evaluate_model("words@1", workspace, dataset="elsewhere", split="valid")
+
+
+def test_what_another_release_called_otherwise_after_a_training_is_no_hindrance(workspace: Workspace) -> None:
+    (stored,) = workspace.runs.glob("words-*/config.yaml")
+    text = stored.read_text()
+    stored.write_text(text.replace("serve:\n", "serve:\n  gone: 1\n"))
+
+    assert stored.read_text() != text
+    assert evaluate_model("words@1", workspace)["metrics"]["accuracy"]["value"] > 0.5

@@ -25,7 +25,8 @@ from holdfast.workflows.candidates import Bench, Candidate, pick
 from holdfast.workflows.evaluating import config_of
 from holdfast.workflows.optimizing import optimize_model
 from holdfast.workflows.recalibrating import recalibrate
-from tests.journey import Road, answer, holdfast
+from holdfast.workflows.training import train_run
+from tests.journey import Road, answer, holdfast, overrides
 
 
 @pytest.fixture
@@ -205,10 +206,37 @@ def test_seven_bits_are_tried_where_eight_saturate(
     assert told["how"].endswith("weights of 7 bits")
 
 
+def test_a_pruned_network_learns_again_from_where_its_run_left_it(workspace: Workspace) -> None:
+    train_run("shapes", workspace, overrides=[*overrides("shapes"), "model.width=32", "train.epochs=2"])
+
+    told = optimize_model("shapes@2", workspace, way="prune+int8", overrides=["optimize.budget=100"])
+
+    assert told["model"] == "shapes@3"
+    assert told["how"].startswith("50% of the channels, int8 static")
+    shapes = {
+        entry.name: list(entry.dims)
+        for entry in onnx.load(bundle_of(workspace, "shapes@3").model).graph.initializer
+    }
+    assert shapes["model.head.weight"] == [2, 16]
+
+
+def test_what_cannot_be_pruned_says_so(workspace: Workspace) -> None:
+    done = holdfast("optimize", "words", "--prune", home=workspace.home, expect=1)
+
+    assert "words@1 cannot be pruned: text_small has no channels" in done.stderr
+
+
+def test_without_its_run_a_model_cannot_be_pruned(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.runs)
+
+    with pytest.raises(HoldfastError, match="the weights that its training wrote are gone, with its run"):
+        optimize_model("shapes", workspace, way="prune")
+
+
 def test_an_optimised_model_is_not_optimised_again(workspace: Workspace) -> None:
     optimize_model("words", workspace)
 
-    with pytest.raises(HoldfastError, match="words@2 is optimised already: int8 dynamic, from words@1"):
+    with pytest.raises(HoldfastError, match="words@2 is optimised already: int8 tables, from words@1"):
         optimize_model("words", workspace)
 
 
@@ -256,7 +284,7 @@ def test_what_has_nothing_to_halve_says_so(workspace: Workspace) -> None:
 def test_one_way_at_a_time(workspace: Workspace) -> None:
     done = holdfast("optimize", "words", "--fp16", "--int8", "--json", home=workspace.home, expect=1)
 
-    assert json.loads(done.stderr)["error"] == "one way at a time, not --int8 and --fp16"
+    assert json.loads(done.stderr)["error"] == "--fp16 does not go with --int8"
 
 
 def test_a_setting_out_of_range_is_told(workspace: Workspace) -> None:

@@ -13,7 +13,6 @@ _EXTRAS = {
     "hf": ("huggingface_hub",),
     "sweep": ("optuna",),
     "loadtest": ("locust",),
-    "otel": ("opentelemetry",),
     "ray": ("ray",),
     "oidc": ("jwt",),
     "sign": ("cryptography",),

@@ -1,7 +1,7 @@
 """The command that makes a model smaller and faster. It loads what it needs only when it runs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ def optimize(
     model: Annotated[str, typer.Argument(help="A model, such as birds@3.")],
     overrides: opt.Overrides = None,
     int8: Annotated[bool, typer.Option("--int8", help="Eight-bit numbers: faster on a CPU.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Fewer channels, after a short training.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Half precision: faster on a GPU.")] = False,
     budget: Annotated[
         float | None,
@@ -33,7 +34,7 @@ def optimize(
     result = optimize_model(
         model,
         find_workspace(home),
-        way=_way(int8=int8, fp16=fp16),
+        way=_way(prune=prune, int8=int8, fp16=fp16),
         overrides=[*(overrides or []), *([] if budget is None else [f"optimize.budget={budget}"])],
         config_file=config,
     )
@@ -42,14 +43,14 @@ def optimize(
         raise typer.Exit(1)
 
 
-def _way(**asked: bool) -> Literal["int8", "fp16"] | None:
-    named: list[Any] = [name for name, is_asked in asked.items() if is_asked]
-    if len(named) > 1:
+def _way(**asked: bool) -> Any:
+    named = [name for name, is_asked in asked.items() if is_asked]
+    if "fp16" in named and len(named) > 1:
         raise ConfigError(
-            f"one way at a time, not {' and '.join(f'--{name}' for name in named)}",
-            hint="leave all out, and what is best is found by measuring",
+            f"--fp16 does not go with --{named[0]}",
+            hint="take one of them; --prune and --int8 go together",
         )
-    return named[0] if named else None
+    return "+".join(named) or None
 
 
 def _told(it: Mapping[str, Any]) -> str:

@@ -281,6 +281,10 @@ class TrackConfig(Settings):
         return uri and masked(uri)
 
 
+AFTERWARDS = ("serve", "gate", "track", "optimize")
+"""Parts of the configuration that change nothing in what is learnt."""
+
+
 class Config(Settings):
     """The whole configuration of a run. It is stored with the run and can be run again."""
 

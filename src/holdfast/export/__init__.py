@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         fits_static,
         hangs_on_batch,
         has_convolutions,
+        has_tables,
         saturates,
         static_int8,
     )
@@ -33,6 +34,7 @@ __all__ = [
     "half_precision",
     "hangs_on_batch",
     "has_convolutions",
+    "has_tables",
     "open_session",
     "read_temperature",
     "saturates",
@@ -52,6 +54,7 @@ _MODULES = {
         "fits_static",
         "hangs_on_batch",
         "has_convolutions",
+        "has_tables",
         "saturates",
         "static_int8",
     ),

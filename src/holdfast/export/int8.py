@@ -42,8 +42,16 @@ def fits_static(graph: Path) -> bool:
 
 
 def fits_dynamic(graph: Path) -> bool:
-    """Whether enough of a graph's weights are in matrix products and tables of embeddings."""
-    return _share(graph, (*_PRODUCTS, "Gather")) >= _WORTH
+    """Whether enough of a graph's weights are in matrix products."""
+    return _share(graph, _PRODUCTS) >= _WORTH
+
+
+def has_tables(graph: Path) -> bool:
+    """Whether enough of a graph's weights are in large tables of embeddings."""
+    proto = onnx.load(graph)
+    known = sizes(proto)
+    held = sum(known[node.input[0]] for node in _tables(proto))
+    return held >= _WORTH * max(1, sum(known.values()))
 
 
 def has_convolutions(graph: Path) -> bool:
@@ -113,7 +121,7 @@ def static_int8(
         finished(made, graph, path)
 
 
-def dynamic_int8(graph: Path, path: Path, *, narrow: bool = False) -> None:
+def dynamic_int8(graph: Path, path: Path, *, products: bool = True, narrow: bool = False) -> None:
     """Write a graph whose matrices and large tables are stored in eight bits; convolutions stay in float.
 
     Convolutions that take their range at each run are six times slower than those in float.
@@ -121,18 +129,17 @@ def dynamic_int8(graph: Path, path: Path, *, narrow: bool = False) -> None:
     Args:
         graph: as `export_onnx` wrote it; stays as it is.
         path: of the new graph.
+        products: whether matrices are, too; tables alone take no ranges from what comes in.
         narrow: weights of seven bits, for processors whose eight-bit products saturate.
+
+    Raises:
+        BundleError: if it cannot be done.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     source = folded(graph)
-    known = sizes(source)
-    tables = [
-        node
-        for node in source.graph.node
-        if node.op_type == "Gather" and known.get(node.input[0], 0) > _LARGE_TABLE
-    ]
-    products = [node for node in body(source) if node.op_type in _PRODUCTS]
+    nodes = [node.name for node in _tables(source)]
+    nodes += [node.name for node in body(source) if products and node.op_type in _PRODUCTS]
     with TemporaryDirectory() as folder, _quantizing():
         before, made = Path(folder) / "before.onnx", Path(folder) / "made.onnx"
         onnx.save(source, before)
@@ -140,7 +147,7 @@ def dynamic_int8(graph: Path, path: Path, *, narrow: bool = False) -> None:
             before,
             made,
             op_types_to_quantize=[*_PRODUCTS, "Gather"],
-            nodes_to_quantize=[node.name for node in (*products, *tables)],
+            nodes_to_quantize=nodes,
             per_channel=True,
             reduce_range=narrow,
             weight_type=QuantType.QInt8,  # unsigned ones are no faster than float here
@@ -178,6 +185,16 @@ def _between(nodes: Sequence[Any]) -> list[str]:
         if follows:
             found.append(node.name)
     return found
+
+
+def _tables(proto: onnx.ModelProto) -> list[Any]:
+    """The nodes that look something up in a large table."""
+    known = sizes(proto)
+    return [
+        node
+        for node in proto.graph.node
+        if node.op_type == "Gather" and known.get(node.input[0], 0) > _LARGE_TABLE
+    ]
 
 
 def _share(graph: Path, kinds: Sequence[str]) -> float:

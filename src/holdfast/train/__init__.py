@@ -7,6 +7,7 @@ from holdfast.train.follower import follow
 from holdfast.train.launch import outside
 from holdfast.train.learner import load_best
 from holdfast.train.loop import Fit, fit
+from holdfast.train.tuning import tune
 
 __all__ = [
     "Fit",
@@ -16,5 +17,6 @@ __all__ = [
     "outside",
     "pick_device",
     "stored_state",
+    "tune",
     "weights_difference",
 ]

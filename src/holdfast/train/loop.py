@@ -238,7 +238,7 @@ def _end_epoch(
     dials = learner.config.train
     state.epoch += 1
     state.position, state.seen, state.loss_sum = 0, 0, 0.0
-    if state.best is None or _rank(values, dials, task) > _rank(state.best, dials, task):
+    if state.best is None or rank(values, dials, task) > rank(state.best, dials, task):
         state.best, state.waited = {**values, "epoch": state.epoch}, 0
         if learner.team.leads:
             save_best(run.folder / CHECKPOINTS, learner.best, state.best)
@@ -258,7 +258,7 @@ def _save(learner: Learner, state: State, run: Run | Onlooker) -> None:
     save_last(folder, learner.model, learner.optimizer, learner.scaler, state, learner.average)
 
 
-def _rank(values: dict[str, float], dials: TrainConfig, task: Task) -> tuple[float, float]:
+def rank(values: dict[str, float], dials: TrainConfig, task: Task) -> tuple[float, float]:
     """Better epochs rank higher: by the metric, then by the loss; without validation later ones do."""
     if "loss" not in values:
         return values.get("epoch", math.inf), 0.0

@@ -18,11 +18,13 @@ from holdfast.data import Version
 from holdfast.evaluate import HEADLINE, measure
 from holdfast.export import (
     METHODS,
+    Method,
     dynamic_int8,
     fits_dynamic,
     fits_static,
     hangs_on_batch,
     has_convolutions,
+    has_tables,
     open_session,
     saturates,
     static_int8,
@@ -159,33 +161,42 @@ class Bench:
         return 1000 * (time.thread_time() - began) / runs
 
 
-def int8_candidates(bench: Bench) -> list[Candidate]:
-    """Static and dynamic eight-bit graphs, where they fit: layout first, then how ranges are taken."""
-    graph = bench.original.model
+def int8_candidates(bench: Bench, graph: Path | None = None, what: str = "") -> list[Candidate]:
+    """Static and dynamic eight-bit graphs, where they fit: layout first, then how ranges are taken.
+
+    Args:
+        graph: that they are made from; the original's by default.
+        what: it is, in words, for the names of the candidates.
+    """
+    source = graph or bench.original.model
     narrow = saturates() if bench.dials.narrow is None else bench.dials.narrow
     bits = ", weights of 7 bits" if narrow else ""
     found: list[Candidate | None] = []
-    if fits_static(graph):
+    if fits_static(source):
         batches = bench.batches()
 
-        def static(method: Any, between: bool) -> Candidate | None:
+        def static(method: Method, between: bool) -> Candidate | None:
             layers = "all layers" if between else "large layers"
             return bench.attempt(
-                f"int8 static, {layers}, {method}{bits}",
-                lambda path: static_int8(graph, path, batches, method=method, between=between, narrow=narrow),
+                f"{what}int8 static, {layers}, {method}{bits}",
+                lambda path: static_int8(
+                    source, path, batches, method=method, between=between, narrow=narrow
+                ),
             )
 
-        layouts = (False, True) if has_convolutions(graph) else (False,)
+        layouts = (False, True) if has_convolutions(source) else (False,)
         made = {between: static(METHODS[0], between) for between in layouts}
         known = {between: candidate for between, candidate in made.items() if candidate}
         found += known.values()
         if known:
             between = min(known, key=lambda layout: known[layout].ratio)
             found += [static(method, between) for method in METHODS[1:]]
-    if fits_dynamic(graph):
-        found.append(
-            bench.attempt(f"int8 dynamic{bits}", lambda path: dynamic_int8(graph, path, narrow=narrow))
-        )
+    if has_tables(source):
+        how = f"{what}int8 tables"
+        found.append(bench.attempt(how, lambda path: dynamic_int8(source, path, products=False)))
+    if fits_dynamic(source):
+        how = f"{what}int8 dynamic{bits}"
+        found.append(bench.attempt(how, lambda path: dynamic_int8(source, path, narrow=narrow)))
     return [candidate for candidate in found if candidate]
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from holdfast.bundle import Bundle, Manifest, open_bundle
 from holdfast.config import Config, load_config
+from holdfast.config.compose import read_file, validate
+from holdfast.config.schema import AFTERWARDS
 from holdfast.core.errors import DataError, RefError
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
@@ -67,10 +69,14 @@ def evaluate_model(
 
 
 def config_of(bundle: Bundle, workspace: Workspace) -> Config:
-    """The configuration of the model's run, so that the numbers are made as they were then."""
+    """The configuration of the model's run, so that the numbers are made as they were then.
+
+    What only comes after a training, which another release may have called otherwise, is as by default.
+    """
     stored = workspace.runs / str(bundle.manifest.provenance.get("run")) / "config.yaml"
-    files = [stored] if stored.is_file() else []
-    return load_config(recipe=bundle.manifest.modality, files=files).config
+    if not stored.is_file():
+        return load_config(recipe=bundle.manifest.modality).config
+    return validate({key: value for key, value in read_file(stored).items() if key not in AFTERWARDS})
 
 
 def _learnt(workspace: Workspace, own: Ref) -> AbstractContextManager[Version | None]:

@@ -19,7 +19,7 @@ from holdfast.workflows.evaluating import config_of
 from holdfast.workflows.optimized import Original, complete
 from holdfast.workflows.settings import settings_for
 
-Way = Literal["int8", "fp16"]
+Way = Literal["int8", "prune", "prune+int8", "fp16"]
 
 _FASTER, _SLOWER, _SMALLER = 0.95, 1.1, 0.9
 """Shares of the original's time and size: what is faster, what is slower, what is smaller."""
@@ -39,7 +39,8 @@ def optimize_model(
 
     Args:
         model: a reference, such as `birds@3`.
-        way: eight bits or half precision; None tries what fits this CPU.
+        way: eight bits, fewer channels, both, or half precision; None tries what fits this CPU and needs no
+            training.
         overrides: settings, such as `optimize.budget=1`.
         config_file: a YAML file of settings.
 
@@ -61,7 +62,7 @@ def optimize_model(
     with _data_of(ref, bundle, workspace) as version, TemporaryDirectory() as folder:
         original = Original(ref, bundle, version, config_of(bundle, workspace))
         bench = Bench(bundle, version, original.config, dials, Path(folder))
-        candidates = _candidates(bench, ref, way)
+        candidates = _candidates(bench, ref, way, workspace)
         chosen = pick(candidates, dials.budget)
         told = complete(chosen, original, dials.budget)
         reason = _against(told, dials, way)
@@ -114,10 +115,18 @@ def _data_of(ref: Ref, bundle: Bundle, workspace: Workspace) -> Iterator[Version
         yield version
 
 
-def _candidates(bench: Bench, ref: Ref, way: Way | None) -> list[Candidate]:
+def _candidates(bench: Bench, ref: Ref, way: Way | None, workspace: Workspace) -> list[Candidate]:
+    found: list[Candidate] = []
     if way == "fp16":
         made = bench.attempt("fp16", lambda path: half_precision(bench.original.model, path))
         found = [made] if made else []
+    elif way in ("prune", "prune+int8"):
+        from holdfast.workflows.pruning import pruned_candidates  # loads torch
+
+        found = pruned_candidates(bench, ref, workspace)
+        if found and way == "prune+int8":
+            pruned = pick(found, bench.dials.budget)
+            found = int8_candidates(bench, pruned.bundle.model, f"{pruned.how}, ")
     else:
         found = int8_candidates(bench)
     if found:

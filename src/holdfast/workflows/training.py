@@ -11,6 +11,7 @@ from holdfast import __version__
 from holdfast.bundle import open_bundle
 from holdfast.config import Config, Resolved
 from holdfast.config.effect import without_effect
+from holdfast.config.schema import AFTERWARDS
 from holdfast.core.errors import ConfigError, DataError, TeamError
 from holdfast.core.files import digest_bytes, write_bytes
 from holdfast.core.refs import parse_ref
@@ -247,10 +248,9 @@ def _needs_samples(version: Version) -> None:
 
 def run_key(config: Config, version: Version) -> str:
     """Same key, same weights: what a run that was cut short must share with the one that takes it up."""
-    afterwards = {"serve", "gate", "optimize"}
     device = pick_device(config.device, config.launch.processes)
     parts = {
-        "config": config.model_dump(exclude={*afterwards, "track"}),
+        "config": config.model_dump(exclude=set(AFTERWARDS)),
         "fingerprint": version.info.fingerprint,
         "dataset": version.info.name,
         "device": [device.torch.type, device.precision, device.threads],
