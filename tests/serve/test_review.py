@@ -161,7 +161,16 @@ def test_with_keys_only_the_page_itself_is_open(serve: Serve, engines: Engines, 
 def test_the_api_page_tells_of_it(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
 
-    assert set(paths["/feedback"]["post"]["responses"]) == {"200", "400", "408", "413", "415", "422", "503"}
+    assert set(paths["/feedback"]["post"]["responses"]) == {
+        "200",
+        "400",
+        "403",
+        "408",
+        "413",
+        "415",
+        "422",
+        "503",
+    }
     assert set(paths["/review/items"]["get"]["responses"]) == {"200", "422", "503"}
     assert set(paths["/review/inputs/{number}"]["get"]["responses"]) >= {"200", "404", "503"}
     assert "/review" not in paths
