@@ -171,7 +171,7 @@ def test_the_api_page_tells_of_it(client: httpx.Client) -> None:
         "422",
         "503",
     }
-    assert set(paths["/review/items"]["get"]["responses"]) == {"200", "422", "503"}
+    assert set(paths["/review/items"]["get"]["responses"]) == {"200", "403", "422", "503"}
     assert set(paths["/review/inputs/{number}"]["get"]["responses"]) >= {"200", "404", "503"}
     assert "/review" not in paths
     assert json.dumps(paths["/feedback"])
