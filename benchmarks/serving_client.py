@@ -1,9 +1,10 @@
 """A small fast client in a process of its own: so that what asking costs is counted apart.
 
-    python -m benchmarks.serving_client FOLDER [KEY]
+    python -m benchmarks.serving_client FOLDER
 
 FOLDER holds bodies: `good-*` and, for some measurements, `bad-*`. A line of JSON for each measurement comes
-in, `{"url": …, "clients": 8, "seconds": 3}` or `{"url": …, "rate": 90, "seconds": 3}`, and one goes out.
+in, `{"url": …, "clients": 8, "seconds": 3}` or `{"url": …, "rate": 90, "seconds": 3}`, and one goes out; a
+`key` in it is sent along.
 Clients keep their connections and ask again when they are answered; a rate is kept whatever is answered
 (arrivals by chance).
 """
@@ -91,12 +92,12 @@ class Seen:
         }
 
 
-def main(folder: str, key: str = "") -> None:
+def main(folder: str) -> None:
     kinds = [(path.name.split("-")[0], path.read_bytes()) for path in sorted(Path(folder).iterdir())]
     random.Random(0).shuffle(kinds)
     for line in sys.stdin:
         asked = json.loads(line)
-        requests = [(kind, _request(asked, body, key)) for kind, body in kinds]
+        requests = [(kind, _request(asked, body)) for kind, body in kinds]
         print(json.dumps(asyncio.run(_measure(asked, requests))), flush=True)
 
 
@@ -177,9 +178,9 @@ async def _answer(connection: Connection, request: bytes) -> int:
         return 0
 
 
-def _request(asked: dict[str, Any], body: bytes, key: str) -> bytes:
+def _request(asked: dict[str, Any], body: bytes) -> bytes:
     parts = urlsplit(asked["url"])
-    kind = asked.get("type", "application/octet-stream")
+    kind, key = asked.get("type", "application/octet-stream"), asked.get("key")
     head = [
         f"POST {parts.path} HTTP/1.1",
         f"Host: {parts.netloc}",

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,11 +24,18 @@ import psutil
 
 from benchmarks.serving_models import bundle_of, samples_of
 from holdfast.core.cores import cores
+from holdfast.serve.keys import new_key, write_keys
 
 _HERE = Path(__file__).parent
 PEERS = Path(os.environ.get("PEERS_ENVIRONMENT", "artifacts/peers-venv")).absolute()
-ON: dict[str, Any] = {"metrics": True, "log": True}
-OFF: dict[str, Any] = {"metrics": False, "log": False}
+ON: dict[str, Any] = {
+    "metrics": True,
+    "log": True,
+    "limits": {"rate": 1e6, "concurrency": 10_000},
+    "promise_s": 60.0,
+}
+"""Beside a key and a journal, which `ours` makes."""
+OFF: dict[str, Any] = {"metrics": False, "log": False, "promise_s": 60.0}
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Server:
     process: psutil.Process
     start_s: float
     """From the start of the process to the first answer."""
+    key: str = ""
+    """Without which it answers nothing."""
 
     def tree(self) -> list[psutil.Process]:
         """Its processes, those that are gone left out."""
@@ -52,8 +62,9 @@ class Server:
         return sum(sum(each.cpu_times()[:2]) for each in self.tree())
 
     def memory_mb(self) -> float:
-        """What its processes hold for themselves, and their share of what they hold together (PSS)."""
-        return sum(each.memory_full_info().pss for each in self.tree()) / 2**20
+        """What its processes hold each for itself, and the most that one shares; RSS of a single one."""
+        found = [each.memory_full_info() for each in self.tree()]
+        return (sum(it.uss for it in found) + max(it.rss - it.uss for it in found)) / 2**20
 
     def pause(self) -> None:
         """Stand still."""
@@ -75,11 +86,24 @@ def has_peers() -> bool:
 
 
 @contextmanager
-def ours(model: str, settings: Mapping[str, Any] = ON) -> Iterator[Server]:
-    """Our server."""
-    command = [sys.executable, "-m", "benchmarks.serving_server", str(bundle_of(model))]
-    with _running("holdfast", [*command, json.dumps({**settings})], {}, model) as server:
-        yield server
+def ours(model: str, settings: Mapping[str, Any] = ON, *, measured: bool = True) -> Iterator[Server]:
+    """Our server, as `settings` say; unless they are OFF, with a key and a journal too.
+
+    Args:
+        measured: wait until it knows its batching curve, which it measures when it first serves a bundle.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        key, told = "", dict(settings)
+        if settings is not OFF:
+            key, kept = new_key("bench")
+            write_keys(Path(folder) / "keys.json", [kept])
+            told |= {"keys": f"{folder}/keys.json", "journal": {"where": f"{folder}/journal"}}
+        bundle = bundle_of(model)
+        command = [sys.executable, "-m", "benchmarks.serving_server", str(bundle), json.dumps(told)]
+        with _running("holdfast", command, {}, model, key) as server:
+            while measured and not (bundle / ".curves.json").exists():
+                time.sleep(0.1)
+            yield server
 
 
 @contextmanager
@@ -117,7 +141,9 @@ def _source() -> str:
 
 
 @contextmanager
-def _running(name: str, command: Sequence[str], env: Mapping[str, str], model: str) -> Iterator[Server]:
+def _running(
+    name: str, command: Sequence[str], env: Mapping[str, str], model: str, key: str = ""
+) -> Iterator[Server]:
     port = _free_port()
     size = {"small": 64}.get(model, 224)
     told = {
@@ -144,14 +170,14 @@ def _running(name: str, command: Sequence[str], env: Mapping[str, str], model: s
     known = psutil.Process(process.pid)
     server: Server | None = None
     try:
-        _wait_for_answer(url, body, process, name)
-        server = Server(name, url, known, time.perf_counter() - began)
+        _wait_for_answer(url, body, process, name, key)
+        server = Server(name, url, known, time.perf_counter() - began, key)
         yield server
     finally:
         _end(server or Server(name, url, known, 0.0), process)
 
 
-def _wait_for_answer(url: str, body: bytes, process: "subprocess.Popen[bytes]", name: str) -> None:
+def _wait_for_answer(url: str, body: bytes, process: "subprocess.Popen[bytes]", name: str, key: str) -> None:
     parts = urlsplit(url)
     assert parts.hostname
     end = time.perf_counter() + 90
@@ -160,7 +186,8 @@ def _wait_for_answer(url: str, body: bytes, process: "subprocess.Popen[bytes]", 
             raise RuntimeError(f"{name} ended with {process.returncode}")
         with suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
-            connection.request("POST", parts.path, body, {"Content-Type": _type(body)})
+            known = {"Authorization": f"Bearer {key}"} if key else {}
+            connection.request("POST", parts.path, body, {"Content-Type": _type(body), **known})
             if connection.getresponse().status == 200:
                 return
         time.sleep(0.01)

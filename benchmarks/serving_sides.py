@@ -86,7 +86,7 @@ def asked(server: Server, ask: Ask, **load: Any) -> dict[str, Any]:
     """What the client saw of a server that goes on for as long as it takes, and what the server's CPU did."""
     server.go_on()
     before = server.cpu_s()
-    seen = ask({"url": server.url, "type": _type(server, load), **load})
+    seen = ask({"url": server.url, "key": server.key, "type": _type(server, load), **load})
     seen["server_cpu_s"] = server.cpu_s() - before
     server.pause()
     return seen
