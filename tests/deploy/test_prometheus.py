@@ -4,14 +4,16 @@ import json
 import re
 import shutil
 import subprocess
+from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 import holdfast.deploy
-from holdfast.serve.metrics import Metrics
+from holdfast.serve.metrics import JournalCounts, Metrics
 from holdfast.serve.release_counts import ReleaseCounts
 
 _HERE = Path(holdfast.deploy.__file__).parent
@@ -41,6 +43,7 @@ def check(*arguments: str | Path) -> None:
 def test_whatever_rules_and_dashboard_name_is_measured() -> None:
     metrics = Metrics(waiting=lambda: 0)
     metrics.add(ReleaseCounts([]))
+    metrics.add(JournalCounts(SimpleNamespace(counts=lambda: defaultdict(int))))
     metrics.ended("/predict", "POST", 200, 0.1)
     metrics.phase("queue", 0.1)
     measured = set(_NAME.findall(metrics.text().decode()))
@@ -92,6 +95,8 @@ def labels(**each_minute: float) -> list[dict[str, str]]:
         ("HoldfastBusy", [requests(99, "200"), requests(1, "503")], False),
         ("HoldfastRefuses", [requests(50, "200"), requests(30, "422"), requests(20, "415")], True),
         ("HoldfastRefuses", [requests(90, "200"), requests(10, "422")], False),
+        ("HoldfastJournalLoses", [series("holdfast_journal_records_total", 1, what="lost")], True),
+        ("HoldfastJournalLoses", [series("holdfast_journal_records_total", 99, what="written")], False),
         ("HoldfastDown", [{"series": 'up{job="holdfast",instance="a:1"}', "values": "0x1440"}], True),
         ("HoldfastDown", [{"series": 'up{job="holdfast",instance="a:1"}', "values": "1x1440"}], False),
     ],

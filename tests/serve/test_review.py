@@ -128,6 +128,39 @@ def test_two_servers_of_one_journal_show_the_same(serve: Serve, engines: Engines
         wait_for(lambda: shown(one) == [told[1]["id"]])
 
 
+def test_of_several_models_each_has_its_own_labels(tmp_path: Path) -> None:
+    from holdfast.bundle import open_bundle
+    from holdfast.config.schema import ServeConfig
+    from holdfast.serve.app import create_app
+    from holdfast.serve.server import running
+    from holdfast.testing.bundles import toy_bundle
+
+    toy_bundle(tmp_path / "birds@1", labels=("owl", "gull"))
+    toy_bundle(tmp_path / "words@1", modality="text", task="multi", labels=("sea", "hill"))
+    config = ServeConfig(port=0, threads=1, journal=settings(where=tmp_path / "kept", inputs=1.0))
+    engine = Engine(open_bundle(tmp_path / "birds@1"), threads=1)
+
+    def find(asked: str) -> Any:
+        return asked, lambda: open_bundle(tmp_path / asked)
+
+    app = create_app(engine, config, ref="birds@1", asked="birds@1", others=("words@1",), find=find)
+    with running(app, config) as url, httpx.Client(base_url=url, timeout=30) as client:
+        bird = client.post("/predict", files={"file": toy_item("image")}).json()["predictions"][0]
+        word = client.post("/models/words/predict", json={"text": "the sea"}).json()["predictions"][0]
+        wait_for(lambda: client.get("/review/items").json()["all"] == 2)
+        models = client.get("/review/items").json()["models"]
+        assert shown(client, model="words") == [word["id"]]
+        truths = [{"id": bird["id"], "label": "owl"}, {"id": word["id"], "labels": ["sea", "hill"]}]
+        assert client.post("/feedback", json={"items": truths}).status_code == 200
+        assert client.post("/feedback", json={"id": bird["id"], "label": "hil"}).status_code == 422
+    engine.close()
+
+    assert models == {
+        "birds": {"labels": ["owl", "gull"], "task": "single"},
+        "words": {"labels": ["sea", "hill"], "task": "multi"},
+    }
+
+
 @pytest.mark.parametrize("place", [{"inputs": 0.0}, {"inputs": 1.0, "private": True}])
 def test_where_no_input_is_kept_there_is_no_page(
     serve: Serve, engines: Engines, tmp_path: Path, place: dict[str, Any]

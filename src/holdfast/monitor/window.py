@@ -14,7 +14,7 @@ _MOST_READ = 64 << 20
 """Bytes that are read in one go; of more, the newest."""
 _LOOK_FAR_S = 15.0
 """A bucket is listed no more often than this."""
-_SLIM = ("id", "time", "model", "modality", "name", "labels", "probabilities", "uncertainty", "input")
+_SLIM = ("id", "time", "model", "task", "modality", "name", "labels", "probabilities", "uncertainty", "input")
 
 
 class Window:

@@ -64,7 +64,7 @@ def create_app(
     if service.journal:
         feedback.add_routes(app, service, service.journal)
         if review.can_review(service.journal):
-            review.add_routes(app, service.journal)
+            review.add_routes(app, service, service.journal)
     add_refusals(app)
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(RequestValidationError, _wrong)

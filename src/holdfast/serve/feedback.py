@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import ClientDisconnect
 
 from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
@@ -19,6 +18,7 @@ from holdfast.serve.bodies import RequestError, read_json
 from holdfast.serve.ids import is_id, time_of
 from holdfast.serve.journal import Journal
 from holdfast.serve.openapi import ERRORS, Error
+from holdfast.serve.refusals import answer
 from holdfast.serve.requests import Upload
 from holdfast.serve.service import BadItemsError, Service
 
@@ -47,6 +47,10 @@ class Taken(BaseModel):
     """The labels are written down."""
 
     accepted: int
+
+
+Kind = tuple[Sequence[str], Task]
+"""What a model gives: its labels, and one of them or many."""
 
 
 @dataclass(frozen=True)
@@ -80,30 +84,24 @@ def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
 
         Either all items are taken or none. They are written down when the answer comes.
         """
-        try:
-            said = await _read(request, service)
-            await _note(service, journal, said, request)
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
-        except BadItemsError as error:
-            return JSONResponse(error.content, 422)
-        except RequestError as error:
-            return JSONResponse({"error": error.message, "hint": error.hint}, error.status)
-        except BusyError as error:
-            headers = {"Retry-After": str(error.retry_s)}
-            return JSONResponse({"error": error.message, "hint": error.hint}, 503, headers)
-        return JSONResponse({"accepted": len(said)})
+        said = await _read(request, service)
+        await _note(service, journal, said, request)
+        return answer({"accepted": len(said)})
 
 
-def read_feedback(value: Any, labels: Sequence[str], task: Task) -> list[Said]:
+def read_feedback(value: Any, kinds: Sequence[Kind]) -> list[Said]:
     """What a body of JSON says.
+
+    Args:
+        value: the JSON.
+        kinds: of the models that are served; an id does not say whose it is, so one that fits will do.
 
     Raises:
         RequestError: if it is no feedback at all.
         BadItemsError: if some items cannot be used; all of them are named.
 
     >>> number = "01a1ffe2-9502-7000-8004-740199929562"
-    >>> read_feedback({"id": number, "label": "owl"}, ["owl", "gull"], "single")[0].labels
+    >>> read_feedback({"id": number, "label": "owl"}, [(["owl", "gull"], "single")])[0].labels
     ['owl']
     """
     if not isinstance(value, dict):
@@ -115,7 +113,8 @@ def read_feedback(value: Any, labels: Sequence[str], task: Task) -> list[Said]:
         raise RequestError(413, f"more than {_MOST_ITEMS} items", hint="send them in several requests")
     said, problems = [], []
     for index, item in enumerate(items):
-        found = _one(item, labels, task)
+        tried = [_one(item, labels, task) for labels, task in kinds]
+        found = next((it for it in tried if isinstance(it, Said)), tried[0])
         if isinstance(found, Said):
             said.append(found)
         else:
@@ -173,8 +172,13 @@ async def _read(request: Request, service: Service) -> list[Said]:
         value = read_json(body, _MOST_PARTS, _HINT)
     finally:
         upload.release()
-    engine = service.live.engine
-    return read_feedback(value, engine.labels, engine.task)
+    return read_feedback(value, kinds_of(service))
+
+
+def kinds_of(service: Service) -> list[Kind]:
+    """Labels and task of each version that is in service, the first model's steady one first."""
+    lives = [live for release in service.releases for live in release.lives.values()]
+    return [(live.engine.labels, live.engine.task) for live in lives]
 
 
 async def _note(service: Service, journal: Journal, said: Sequence[Said], request: Request) -> None:

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from holdfast.core.media import Task
 from holdfast.monitor.journal import Record
 from holdfast.monitor.window import Window
 from holdfast.serve.journal import Journal
 from holdfast.serve.openapi import Error
 from holdfast.serve.pages import page
+from holdfast.serve.refusals import answer
+from holdfast.serve.service import Service
 
 Show = Literal["uncertain", "recent"]
 Labelled = Literal["no", "yes", "all"]
@@ -48,6 +51,7 @@ class ReviewItem(BaseModel):
     id: str
     time: str
     model: str
+    task: Task
     name: str | None
     labels: list[str]
     probabilities: Annotated[dict[str, float], Field(description="Of the likeliest labels, and the given.")]
@@ -57,10 +61,18 @@ class ReviewItem(BaseModel):
     truth: ReviewTruth | None
 
 
+class ReviewModel(BaseModel):
+    """What can be said of a model's predictions."""
+
+    labels: list[str]
+    task: Task
+
+
 class Review(BaseModel):
     """Some predictions, and how many there are."""
 
     items: list[ReviewItem]
+    models: Annotated[dict[str, ReviewModel], Field(description="Those that are served, by name.")]
     matching: Annotated[int, Field(description="How many there are of what was asked for.")]
     labelled: Annotated[int, Field(description="Of all that can be looked at.")]
     all: Annotated[int, Field(description="How many can be looked at.")]
@@ -71,7 +83,7 @@ def can_review(journal: Journal) -> bool:
     return journal.config.inputs > 0 and not journal.config.private
 
 
-def add_routes(app: FastAPI, journal: Journal) -> None:
+def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
     """The page, what it shows, and the inputs."""
     window = Window(journal.stores)
 
@@ -83,6 +95,7 @@ def add_routes(app: FastAPI, journal: Journal) -> None:
     async def items(
         show: Annotated[Show, Query(description="What comes first.")] = "uncertain",
         label: Annotated[str | None, Query(description="Only predictions of this label.")] = None,
+        model: Annotated[str | None, Query(description="Only of the model of this name.")] = None,
         labelled: Annotated[Labelled, Query(description="Only those with or without a true label.")] = "no",
         limit: Annotated[int, Query(ge=1, le=_MOST, description="At most so many.")] = 50,
     ) -> Response:
@@ -94,14 +107,17 @@ def add_routes(app: FastAPI, journal: Journal) -> None:
                 503, f"the journal cannot be read now ({type(error).__name__})", "try again later"
             )
         found = await asyncio.to_thread(window.records)
+        if model is not None:
+            found = [record for record in found if record["model"].partition("@")[0] == model]
         chosen = choose(found, show=show, label=label, labelled=labelled)
-        answer = {
+        told = {
             "items": [_told(record) for record in chosen[:limit]],
+            "models": _models(service),
             "matching": len(chosen),
             "labelled": sum(record["truth"] is not None for record in found),
             "all": len(found),
         }
-        return JSONResponse(answer)
+        return answer(told)
 
     @app.get(
         "/review/inputs/{number}",
@@ -147,7 +163,7 @@ def choose(records: Sequence[Record], *, show: Show, label: str | None, labelled
 
 
 def _told(record: Record) -> dict[str, Any]:
-    keys = ("id", "time", "model", "name", "labels", "probabilities", "uncertainty", "truth")
+    keys = ("id", "time", "model", "task", "name", "labels", "probabilities", "uncertainty", "truth")
     return {
         **{key: record[key] for key in keys},
         "type": _type(record),
@@ -160,12 +176,19 @@ def _type(record: Record) -> str:
     return _TYPES.get(suffix, "application/octet-stream")
 
 
+def _models(service: Service) -> dict[str, Any]:
+    lives = [release.live for release in service.releases]
+    return {
+        live.ref.partition("@")[0]: {"labels": live.engine.labels, "task": live.engine.task} for live in lives
+    }
+
+
 def _unreadable(error: Exception) -> Response:
     return _refusal(503, f"the journal cannot be read now ({type(error).__name__})", "try again later")
 
 
 def _refusal(status: int, error: str, hint: str) -> Response:
-    return JSONResponse({"error": error, "hint": hint}, status)
+    return answer({"error": error, "hint": hint}, status)
 
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -7,11 +7,10 @@ import { follow, waveform } from "./timeline.js";
 const MOST = 100;
 const KEYS = 9;
 const SMALL = 200;
-const QUESTIONS = { single: "What is it?", multi: "Which of these?" };
 const byId = (id) => document.getElementById(id);
 const blobs = new Map(); // id → promise of what was sent
 const done = []; // what can be taken back: the item, and what was said of it before
-let info = null;
+let models = {}; // name → its labels, and whether it gives one of them or many
 let items = [];
 let at = 0;
 let counts = null;
@@ -21,15 +20,6 @@ let busy = false;
 start().catch((error) => trouble({ error: "The page could not be filled.", hint: String(error) }));
 
 async function start() {
-  const response = await asked("info");
-  if (!response.ok) throw new Error(`/info answered ${response.status}`);
-  info = await response.json();
-  byId("kind").textContent = `What ${info.model} was asked, and what is true`;
-  document.title = `Review ${info.model} · Holdfast`;
-  byId("question").textContent = QUESTIONS[info.task];
-  byId("label").append(...info.labels.map((label) => element("option", { value: label }, label)));
-  byId("names").append(...info.labels.map((label) => element("option", { value: label })));
-  byId("find-row").hidden = info.labels.length <= KEYS;
   listen();
   await load();
   document.body.dataset.state = "ready";
@@ -74,8 +64,9 @@ function onFind(event) {
   if (event.key !== "Enter") return;
   event.preventDefault();
   const said = event.target.value.trim().toLowerCase();
-  const fits = info.labels.filter((label) => label.toLowerCase().includes(said));
-  const label = info.labels.find((it) => it.toLowerCase() === said) ?? (fits.length === 1 ? fits[0] : null);
+  const labels = labelsOf(items[at]);
+  const fits = labels.filter((label) => label.toLowerCase().includes(said));
+  const label = labels.find((it) => it.toLowerCase() === said) ?? (fits.length === 1 ? fits[0] : null);
   if (!said || !label) return say(fits.length ? `${fits.length} labels fit` : "No label fits");
   event.target.value = "";
   byId("desk").focus();
@@ -89,12 +80,32 @@ async function load() {
   if (!response.ok) return trouble(await problemOf(response));
   clear();
   const found = await response.json();
-  counts = { labelled: found.labelled, all: found.all, left: found.matching };
+  counts = { labelled: found.labelled, all: found.all };
   items = found.items;
+  describe(found.models);
   at = 0;
   show();
   if (document.activeElement === document.body) byId("desk").focus();
 }
+
+function describe(found) {
+  if (Object.keys(models).length) return;
+  models = found;
+  const names = Object.keys(models);
+  byId("kind").textContent = `What ${names.join(", ")} was asked, and what is true`;
+  document.title = `Review ${names.join(", ")} · Holdfast`;
+  byId("which").hidden = names.length < 2;
+  byId("of").append(...names.map((name) => element("option", { value: name }, name)));
+  const labels = new Set(Object.values(models).flatMap((model) => model.labels));
+  byId("label").append(...[...labels].map((label) => element("option", { value: label }, label)));
+}
+
+// What can be said of a prediction; of a model that is not served any more, what it said itself.
+function labelsOf(item) {
+  return models[item.model.split("@")[0]]?.labels ?? Object.keys(item.probabilities);
+}
+
+const isSingle = (item) => item.task === "single";
 
 function show() {
   const item = items[at];
@@ -102,7 +113,10 @@ function show() {
   byId("empty").hidden = Boolean(item);
   tellProgress();
   if (!item) return showNone();
-  chosen = new Set(item.truth?.labels ?? (info.task === "multi" ? item.labels : []));
+  chosen = new Set(item.truth?.labels ?? (isSingle(item) ? [] : item.labels));
+  byId("question").textContent = isSingle(item) ? "What is it?" : "Which of these?";
+  byId("find-row").hidden = labelsOf(item).length <= KEYS;
+  byId("names").replaceChildren(...labelsOf(item).map((label) => element("option", { value: label })));
   byId("name").textContent = item.name ?? "Without a name";
   byId("name").title = item.name ?? "";
   byId("time").textContent = new Date(item.time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -113,7 +127,7 @@ function show() {
   fillLabels(item);
   byId("back").disabled = at === 0;
   byId("undo").disabled = !done.length;
-  byId("save-words").textContent = info.task === "multi" ? "Save" : "The model is right";
+  byId("save-words").textContent = isSingle(item) ? "The model is right" : "Save";
   fillInput(item);
   for (const near of items.slice(at + 1, at + 3)) blobOf(near);
   return undefined;
@@ -132,13 +146,13 @@ function verdictOf(item) {
   const truth = item.truth
     ? [" It is labelled ", element("strong", {}, item.truth.labels.join(", ") || "none of them"), `${by}.`] : [];
   if (!item.labels.length) return ["The model gives none.", ...truth];
-  const sure = info.task === "single" ? `, ${percent(item.probabilities[item.labels[0]])}` : "";
+  const sure = isSingle(item) ? `, ${percent(item.probabilities[item.labels[0]])}` : "";
   return ["The model says ", element("strong", {}, item.labels.join(", ")), `${sure}.`, ...truth];
 }
 
 // With few labels, each keeps its key; of many, the likeliest have one.
 function namesOf(item) {
-  if (info.labels.length <= KEYS) return info.labels;
+  if (labelsOf(item).length <= KEYS) return labelsOf(item);
   const likely = Object.entries(item.probabilities).sort((a, b) => b[1] - a[1]).map(([label]) => label).slice(0, KEYS);
   return [...new Set([...likely, ...item.labels, ...chosen])];
 }
@@ -159,7 +173,7 @@ function fillLabels(item) {
 }
 
 function pick(label) {
-  if (info.task === "single") {
+  if (isSingle(items[at])) {
     give([label]);
     return;
   }
@@ -172,8 +186,8 @@ function pick(label) {
 }
 
 function accept() {
-  if (!items[at]) return;
-  give(info.task === "single" ? items[at].labels : info.labels.filter((label) => chosen.has(label)));
+  const item = items[at];
+  if (item) give(isSingle(item) ? item.labels : labelsOf(item).filter((label) => chosen.has(label)));
 }
 
 async function give(labels) {
@@ -240,7 +254,7 @@ async function more() {
   const response = await asked(`review/items?${query}`);
   if (!response.ok) return trouble(await problemOf(response));
   const found = await response.json();
-  counts = { labelled: found.labelled, all: found.all, left: found.matching };
+  counts = { labelled: found.labelled, all: found.all };
   items.push(...found.items.filter((item) => !seen.has(item.id)));
   return undefined;
 }
