@@ -13,6 +13,7 @@ _EXTRAS = {
     "hf": ("huggingface_hub",),
     "sweep": ("optuna",),
     "loadtest": ("locust",),
+    "otel": ("opentelemetry",),
     "ray": ("ray",),
     "oidc": ("jwt",),
     "sign": ("cryptography",),

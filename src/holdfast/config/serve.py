@@ -55,6 +55,11 @@ class ServeConfig(Settings):
     """Answer `/metrics` for Prometheus."""
     log: bool = False
     """Write a line of JSON for each request to stderr."""
+    otel: bool = False
+    """Send a trace of each request by OTLP, as the OTEL_… variables say.
+
+    OTEL_EXPORTER_OTLP_ENDPOINT turns it on too.
+    """
     journal: JournalConfig = JournalConfig()
     keys: str | None = None
     """File of API keys, without one of which nothing is answered; the workspace's own if it has one."""

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 import holdfast
 from holdfast.config.schema import ServeConfig
-from holdfast.serve import bulk, feedback, jobs, oip, openapi, review
+from holdfast.serve import bulk, feedback, jobs, oip, openapi, review, traces
 from holdfast.serve.access import guard
 from holdfast.serve.background import Gate
 from holdfast.serve.engine import Engine
@@ -74,6 +74,7 @@ def create_app(
     app.add_middleware(SafeHeaders)
     if service.metrics:
         _add_metrics(app, service.metrics)
+    traces.trace(app, config.otel)
     app.add_middleware(Traced, log=service.log.write if service.log else None)
     return app
 

@@ -44,12 +44,14 @@ class Answer:
         parts: shape (parts, labels); one row, or one per window of a sound.
         embedding: shape (width,); where the graph's last layer looks from.
         features: what `serve.features` measured of the decoded item, where that was asked for.
+        times: when it came, began to be decoded, was decoded, began to run and was done; monotonic seconds.
     """
 
     probabilities: np.ndarray
     parts: np.ndarray
     embedding: np.ndarray
     features: dict[str, float] = field(default_factory=dict)
+    times: tuple[float, float, float, float, float] | None = None
 
 
 @dataclass
@@ -69,6 +71,8 @@ class _Job:
     """Parts that it has, or is thought to have before it is decoded."""
     parts: np.ndarray | None = None
     """What it was decoded to, shape (parts, …)."""
+    began: float = 0.0
+    decoded: float = 0.0
     left: bool = False
     """Whether nobody waits for it any more."""
     future: "Future[Answer]" = field(default_factory=Future)
@@ -268,8 +272,9 @@ class Batcher:
         return []
 
     def _decode(self, job: _Job) -> None:
+        job.began = time.monotonic()
         if self.phases:
-            self.phases.phase("queue", time.monotonic() - job.since)
+            self.phases.phase("queue", job.began - job.since)
         try:
             if isinstance(job.data, bytes):
                 with timed(self.phases, "decode"):
@@ -281,7 +286,7 @@ class Batcher:
         except Exception as error:  # of any kind: it belongs to this item alone
             job.future.set_exception(error)
             return
-        job.data = b""
+        job.data, job.decoded = b"", time.monotonic()
         with self._changed:
             self._rows += len(job.parts) - job.rows
             job.rows = len(job.parts)
@@ -291,6 +296,7 @@ class Batcher:
         parts = [job.parts for job in jobs if job.parts is not None]
         if self.phases:
             self.phases.batch(len(jobs))
+        began = time.monotonic()
         try:
             with timed(self.phases, "inference"):
                 answer = self._engine.predict_parts(parts, alone=alone)
@@ -301,11 +307,12 @@ class Batcher:
             else:
                 jobs[0].future.set_exception(error)
             return
+        done = time.monotonic()
         for row, (job, sample) in enumerate(zip(jobs, parts, strict=True)):
             features = self._measure(sample) if self._measure else {}
-            job.future.set_result(
-                Answer(answer.probabilities[row], answer.parts[row], answer.embeddings[row], features)
-            )
+            rows = answer.probabilities[row], answer.parts[row], answer.embeddings[row]
+            times = job.since, job.began, job.decoded, began, done
+            job.future.set_result(Answer(*rows, features, times))
 
 
 def _blend(mean: float, value: float) -> float:

@@ -119,6 +119,7 @@ class Traced:
                         "bytes": sent,
                         "client": scope["client"][0] if scope.get("client") else None,
                         "caller": scope["state"].get("caller"),
+                        "trace_id": scope["state"].get("trace_id"),
                         "trace": trace,
                     }
                 )

@@ -185,6 +185,8 @@ class Service:
     ) -> list[str]:
         """An id for each answer of a request, after the journal has taken note of them if there is one."""
         ids = self.ids.take(len(items))
+        if spans := getattr(request.state, "spans", None):
+            spans.add(live.ref, answers)
         if self.journal:
             self.journal.note(live, request.state.request_id, ids, items, answers, chosen, seconds)
         return ids
