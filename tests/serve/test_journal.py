@@ -186,17 +186,22 @@ def test_large_inputs_that_do_not_fit_are_left_out_and_counted(
     assert sum("input" in record for record in read(tmp_path)) == 3
 
 
-def test_a_record_that_cannot_be_made_harms_no_other(source: Source, tmp_path: Path) -> None:
+@pytest.mark.parametrize("embedding", [np.zeros(5), np.full(3, np.nan)], ids=["width", "nan"])
+def test_a_record_that_cannot_be_made_harms_no_other(
+    source: Source, tmp_path: Path, embedding: np.ndarray
+) -> None:
     journal = Journal(settings(where=tmp_path))
     good = source.answer
-    source.answer = Answer(good.probabilities, good.parts, np.zeros(5))  # not as wide as the first
+    ids = source.note(journal, 2)
+    source.answer = Answer(good.probabilities, good.parts, embedding)
     source.note(journal)
     source.answer = good
-    source.note(journal)
+    ids += source.note(journal, 2)
     journal.close()
 
     counts = journal.counts()
-    assert (counts["noted"], counts["written"], counts["lost"]) == (2, 1, 1)
+    assert (counts["noted"], counts["written"], counts["lost"]) == (5, 4, 1)
+    assert [record["id"] for record in read(tmp_path)] == ids
 
 
 _WRITER = """

@@ -17,7 +17,7 @@ function section(path, method, operation) {
   return element("section", { "data-path": path },
     element("h2", {}, element("span", { class: "method" }, method), element("code", {}, path)),
     element("p", {}, operation.description ?? operation.summary ?? ""),
-    ...(method === "POST" ? [element("h3", {}, "With curl"), element("pre", {}, curls(path, content))] : []),
+    ...(method === "POST" ? [element("h3", {}, "With curl"), element("pre", { tabindex: "0" }, curls(path, content))] : []),
     ...answers(operation), element("h3", {}, "Examples"), ...examples);
 }
 
@@ -40,7 +40,7 @@ function answers(operation) {
 
 function example(path, method, type, title, value) {
   const button = element("button", { type: "button" }, "Send");
-  const output = element("pre", { "aria-live": "polite" });
+  const output = element("pre", { "aria-live": "polite", tabindex: "0" });
   output.hidden = true;
   button.addEventListener("click", async () => {
     const body = value === null ? {} : { body: JSON.stringify(value), headers: { "Content-Type": type } };
@@ -51,7 +51,7 @@ function example(path, method, type, title, value) {
   });
   return element("div", { class: "example" },
     element("div", { class: "row" }, element("strong", {}, title), button),
-    ...(value === null ? [] : [element("pre", {}, JSON.stringify(value, null, 2))]), output);
+    ...(value === null ? [] : [element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2))]), output);
 }
 
 function pretty(text) {

@@ -85,7 +85,7 @@ async function load() {
   describe(found.models);
   at = 0;
   show();
-  if (document.activeElement === document.body) byId("desk").focus();
+  if (document.activeElement === document.body) byId("desk").focus({ preventScroll: true });
 }
 
 function describe(found) {
