@@ -262,6 +262,7 @@ def test_a_recording_longer_than_allowed_is_refused(clients: Clients) -> None:
         (None, b"", "not JSON"),
         (None, b"[" * 100_000, "not JSON"),
         (None, b"[]", "must be an object"),
+        (None, b'{"inputs":[' + b"[]," * 250_000 + b"[]]}", "more than 250,000 lists"),
         (None, b'{"inputs": ' + b"9" * 5000 + b"}", "not JSON"),
         (None, b'\xff{"inputs": []}', "not JSON"),
     ],
@@ -269,7 +270,9 @@ def test_a_recording_longer_than_allowed_is_refused(clients: Clients) -> None:
 def test_broken_heads_are_refused(length: str | None, body: bytes, said: str, clients: Clients) -> None:
     headers = {} if length is None else {LENGTH: length.encode()}
 
-    assert said in refusal(clients("text").post("/v2/models/toys/infer", content=body, headers=headers))
+    answer = clients("text").post("/v2/models/toys/infer", content=body, headers=headers)
+
+    assert said in refusal(answer, 413 if "more than" in said else 400)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ def test_no_bytes_make_it_stumble(body: bytes, headers: dict[str, str]) -> None:
         ("7", "must be an object, not 7"),
         ('{"text": 7}', "text must be a string"),
         ('{"txt": "a"}', "unknown field 'txt'; did you mean 'text'?"),
-        ("[" * 100_000, "not a line of JSON"),
+        ("[" * 10_000, "not a line of JSON"),
+        ("[" * 100_000, "of more than 100 parts"),
         ('{"text": "' + "a" * 2000 + '"}', "larger than 0.0005 MB"),
     ],
 )

@@ -7,6 +7,7 @@ import typer
 
 from holdfast.cli import find, remote, report, signing
 from holdfast.cli import options as opt
+from holdfast.cli.client import client
 from holdfast.cli.data import data_app
 from holdfast.cli.journal import journal_app
 from holdfast.cli.keys import keys_app
@@ -164,6 +165,7 @@ def serve(
 
 
 app.command()(loadtest)
+app.command()(client)
 
 
 @models_app.command("list")

@@ -21,6 +21,11 @@ def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
         print(text(harmless(value)), flush=True)
 
 
+def show_line(value: Any) -> None:
+    """Print one of many results at once, as a line of JSON."""
+    print(_json(value), flush=True)
+
+
 def harmless(value: Any) -> Any:
     r"""The same with control characters written as escapes: names and labels are anybody's, a terminal obeys.
 

@@ -7,6 +7,7 @@ HoldfastError
 ├── RefError         a name, version or alias that does not exist or is not well formed
 ├── BundleError      a bundle that is damaged, incomplete or of an unknown protocol
 ├── GateError        a model that may not take an alias
+├── ServerError      a server that cannot be reached, or refuses a request
 └── TeamError        a training whose processes lost each other: it can be taken up again
 """
 
@@ -56,6 +57,28 @@ class GateError(HoldfastError):
 
 class TeamError(HoldfastError):
     """The processes that train together lost each other; the run can be taken up again."""
+
+
+class ServerError(HoldfastError):
+    """A server cannot be reached, or refuses a request.
+
+    Attributes:
+        status: of HTTP; None where there was no answer.
+        retry_s: seconds after which the server asks to be tried again.
+        may_pass: whether another try may help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        retry_s: float | None = None,
+        may_pass: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.retry_s, self.may_pass = status, retry_s, may_pass
 
 
 def listed(title: str, problems: Sequence[str]) -> str:

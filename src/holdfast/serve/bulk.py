@@ -169,7 +169,7 @@ class Bulk:
             await self._take(self._stream.end())
         except RequestError as error:
             if self._count:
-                self._add(self._failed(self._count, None, error.message, error.hint))
+                self._add(self._failed(self._count, None, error.message, error.hint, error.status))
             self._refusal = error
         except ClientDisconnect:
             self.is_cut_off = True
@@ -226,9 +226,9 @@ class Bulk:
         try:
             answer = await self._gate.answer(live, entry.data)
         except StoppingError:
-            return await self._failed(index, entry.name, "the server is stopping", "send it again")
+            return await self._failed(index, entry.name, "the server is stopping", "send it again", 503)
         except Exception as error:  # of any kind: it belongs to this item alone
-            return await self._failed(index, entry.name, *broken(self._service, error, self._request))
+            return await self._failed(index, entry.name, *broken(self._service, error, self._request), 500)
         finally:
             self._bytes -= _size(entry)
         if isinstance(answer, InputError):
@@ -245,8 +245,10 @@ class Bulk:
         told = tell(live.engine, item.name, answer.probabilities, answer.parts, labels, top=self._top)
         return self._written({"index": index, "id": number, "model": live.ref, **told})
 
-    async def _failed(self, index: int, name: str | None, error: str, hint: str | None) -> bytes:
-        return self._written({"index": index, "name": name, "error": error, "hint": hint})
+    async def _failed(
+        self, index: int, name: str | None, error: str, hint: str | None, status: int = 422
+    ) -> bytes:
+        return self._written({"index": index, "name": name, "error": error, "hint": hint, "status": status})
 
     def _written(self, content: dict[str, Any]) -> bytes:
         line = dumped(content) + b"\n"

@@ -32,6 +32,8 @@ from holdfast.serve.tensors import DATATYPES, NAMES, strings_to_bytes
 
 IDS = "prediction_ids"
 """Of an answer: the ids of the predictions, with commas between, as the protocol has no lists."""
+_AS_NUMBERS = 8
+"""Bytes of memory for each of JSON, while its numbers are Python's."""
 _LARGE = 256 * 1024
 """JSON from this size on is read in a thread, so that other requests go on."""
 
@@ -108,6 +110,8 @@ async def _infer(service: Service, request: Request, release: Release) -> Respon
         body = await upload.body()
         given = (body, request.headers, release.live.engine.preparation, service.limits.max_files)
         large = len(body) >= _LARGE and LENGTH not in request.headers
+        if large:
+            upload.hold(_AS_NUMBERS * len(body))
         asked = await asyncio.to_thread(read_infer, *given) if large else read_infer(*given)
         began = time.perf_counter()
         live, answers = await service.released(release, asked.items, upload)

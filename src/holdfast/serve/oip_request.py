@@ -32,6 +32,8 @@ FILES, DECODED = "data", "input"
 _HINT = "see the model's inputs and outputs at its address under /v2/models"
 _UNKNOWN = ("shared_memory_region", "classification")
 """Parameters of Triton's extensions that would change what an answer means."""
+_MOST_LISTS = 250_000
+"""Lists within lists take twenty times as much memory as their text; a nested picture has 50,000."""
 _LONGEST_ID = 1000
 _T = TypeVar("_T")
 
@@ -94,6 +96,10 @@ def _header_length(said: str | None, size: int) -> int:
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    if body.count(b"[") + body.count(b"{") > _MOST_LISTS:
+        raise RequestError(
+            413, f"the JSON has more than {_MOST_LISTS:,} lists", hint="send a flat list of data, or bytes"
+        )
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -12,7 +12,8 @@ _LINES = {"type": "string", "description": "A line of JSON for each item."}
 BATCH: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A line for each item, in their order: `index`, and a prediction as in /predict with "
-        "its `model`, or `error` and `hint`. A request that breaks off has a line for where it did.",
+        "its `model`, or `error`, `hint` and the `status` that it would have had alone. "
+        "A request that breaks off has a line for where it did.",
         "content": {KIND: {"schema": _LINES}},
     },
     400: {"model": Error, "description": "The request is empty or broken."},

@@ -1,16 +1,17 @@
 """Items of a body that is read as it arrives, so that it may be larger than memory."""
 
-import json
 from collections.abc import Mapping
 from typing import Protocol
 
 from holdfast.core.errors import InputError
 from holdfast.core.media import Modality
-from holdfast.serve.bodies import Item, Parts, RequestError, how, how_json, json_item
+from holdfast.serve.bodies import Item, Parts, RequestError, how, how_json, json_item, read_json
 
 Entry = Item | InputError
 """An item, or why there is none in its place."""
 _LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-seq")
+_PARTS = 100
+"""Strings and numbers in one line: there is no use for so many."""
 KIND = _LINES[0]
 """The Content-Type of lines of JSON."""
 
@@ -112,11 +113,10 @@ class LineStream:
             return []
         hint = how_json(self._modality)
         try:
-            return [json_item(json.loads(line), 0, self._modality)]
+            return [json_item(read_json(line, _PARTS, hint), 0, self._modality)]
         except RequestError as error:
-            return [InputError(error.message.removeprefix("item 0 "), hint=error.hint)]
-        except (ValueError, RecursionError) as error:
-            return [InputError(f"not a line of JSON ({error})", hint=hint)]
+            said = error.message.removeprefix("item 0 ").replace("the body is not JSON", "not a line of JSON")
+            return [InputError(said, hint=error.hint)]
 
 
 class FormStream:
