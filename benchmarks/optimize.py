@@ -41,7 +41,7 @@ def main() -> list[Row]:
         folder = Path(name)
         for title, make, ways in (
             ("small CNN", _small, {"static int8": (static, 0.65)}),
-            ("ResNet-50", _resnet50, {"static int8": (static, 0.4), "fp16": (half, None)}),
+            ("ResNet-50", _resnet50, {"static int8": (static, 0.45), "fp16": (half, None)}),
             ("DistilBERT", _distilbert, {"dynamic int8": (dynamic, 0.45), "static int8": (static, None)}),
         ):
             graph, batch = folder / "graph.onnx", make(folder / "graph.onnx")

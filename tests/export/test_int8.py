@@ -114,6 +114,14 @@ def test_the_spectrum_and_the_last_layer_stay_in_float(graphs: dict[str, Path], 
     assert sum("model.body.stages" in name and name.endswith("_quantized") for name in eight) == 6
 
 
+def test_the_first_layer_can_stay_in_float(graphs: dict[str, Path], tmp_path: Path) -> None:
+    static_int8(graphs["image"], tmp_path / "small.onnx", [samples("image", 8)], first=False)
+
+    floats = {name for name, kind in kinds(tmp_path / "small.onnx").items() if kind == TensorProto.FLOAT}
+    assert any("stages.0.weight" in name and not name.endswith("_scale") for name in floats)
+    assert not any("stages.3.first.weight" in n and not n.endswith("_scale") for n in floats)
+
+
 def test_each_channel_has_a_range_of_its_own(graphs: dict[str, Path], tmp_path: Path) -> None:
     static_int8(graphs["image"], tmp_path / "small.onnx", [samples("image", 8)])
 

@@ -66,6 +66,7 @@ def static_int8(
     *,
     method: Method = "minmax",
     between: bool = False,
+    first: bool = True,
     narrow: bool = False,
 ) -> None:
     """Write a graph in eight bits whose ranges fit real samples; weights have a range for each channel.
@@ -79,6 +80,7 @@ def static_int8(
         method: how ranges are taken: all that was seen, all but the outermost 0.01 %, or those that lose
             the least information.
         between: whether sums, activations and pools between the layers are in eight bits too.
+        first: whether the first layer is in eight bits too: it is small, and all that follows hangs on it.
         narrow: weights of seven bits, for processors whose eight-bit products saturate.
 
     Raises:
@@ -89,7 +91,8 @@ def static_int8(
     source = folded(graph)
     kinds = (*_CONVOLUTIONS, *_PRODUCTS, *(_BETWEEN if between else ()))
     inside = body(source)
-    nodes = [node.name for node in inside if node.op_type in (*_CONVOLUTIONS, *_PRODUCTS)]
+    large = [node.name for node in inside if node.op_type in (*_CONVOLUTIONS, *_PRODUCTS)]
+    nodes = large if first else large[1:]
     nodes += _between(inside) if between else []
     with TemporaryDirectory() as folder, _quantizing():
         before, made = Path(folder) / "before.onnx", Path(folder) / "made.onnx"

@@ -175,12 +175,12 @@ def int8_candidates(bench: Bench, graph: Path | None = None, what: str = "") -> 
     if fits_static(source):
         batches = bench.batches()
 
-        def static(method: Method, between: bool) -> Candidate | None:
-            layers = "all layers" if between else "large layers"
+        def static(method: Method, between: bool, *, first: bool = True) -> Candidate | None:
+            layers = ("all layers" if between else "large layers") + ("" if first else " but the first")
             return bench.attempt(
                 f"{what}int8 static, {layers}, {method}{bits}",
                 lambda path: static_int8(
-                    source, path, batches, method=method, between=between, narrow=narrow
+                    source, path, batches, method=method, between=between, first=first, narrow=narrow
                 ),
             )
 
@@ -190,7 +190,9 @@ def int8_candidates(bench: Bench, graph: Path | None = None, what: str = "") -> 
         found += known.values()
         if known:
             between = min(known, key=lambda layout: known[layout].ratio)
-            found += [static(method, between) for method in METHODS[1:]]
+            ways = {METHODS[0]: known[between], **{way: static(way, between) for way in METHODS[1:]}}
+            nearest = min((it.apart, way) for way, it in ways.items() if it)[1]
+            found += [ways[way] for way in METHODS[1:]] + [static(nearest, between, first=False)]
     if has_tables(source):
         how = f"{what}int8 tables"
         found.append(bench.attempt(how, lambda path: dynamic_int8(source, path, products=False)))
