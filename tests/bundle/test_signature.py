@@ -106,7 +106,7 @@ def test_a_bundle_that_was_changed_and_sealed_again_is_not_signed_any_more(
         check_signature(open_bundle(bundle.folder), [pairs["p256"][1]])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_no_change_of_a_byte_of_a_signature_is_taken_for_another_model(
     signed: tuple[Bundle, Path, bytes], data: st.DataObject

@@ -88,7 +88,7 @@ def test_health_and_the_pages_files_are_open(keyed: Keyed, path: str) -> None:
     assert keyed[0].post(path).status_code == 401
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60),
     st.sampled_from(["Authorization", "X-API-Key"]),

@@ -186,6 +186,24 @@ def test_a_large_body_in_small_chunks_is_none_of_that(clients: Callable[..., htt
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x00\xa5\r\n\r\n",
+        POST.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked") + b"nonsense\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_in_the_usual_words(hurried: httpx.Client, sent: bytes) -> None:
+    with opened(hurried, sent) as connection:
+        said, _ = ending(connection)
+
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert set(json.loads(body)) == {"error", "hint"}
+
+
 def test_idle_connections_make_room_for_others(engines: Engines, serve: Serve) -> None:
     with serve(engines("image"), limits={"connections": 20}) as client, ExitStack() as stack:
         idle = [stack.enter_context(opened(client)) for _ in range(60)]

@@ -62,7 +62,7 @@ def two_keys(tmp_path_factory: pytest.TempPathFactory) -> KeyFile:
     return KeyFile(path, pytest.fail)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(st.binary(max_size=300) | st.from_regex(rb"holdfast_[A-Za-z0-9]{40}", fullmatch=True))
 def test_what_is_guessed_is_no_key(two_keys: KeyFile, given: bytes) -> None:
     assert asyncio.run(two_keys.find(given)) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.workspace import Workspace
-from holdfast.serve.keys import read_keys
+from holdfast.serve.keys import new_key, read_keys, write_keys
 from holdfast.testing.bundles import toy_bundle
 from holdfast.workflows.serving import find_bundle, serve_config
 from tests.journey import holdfast
@@ -25,8 +25,7 @@ def test_a_key_is_shown_once_and_alone(tmp_path: Path) -> None:
 
 
 def test_keys_are_listed_and_removed(tmp_path: Path) -> None:
-    for name in ("ann", "ben"):
-        holdfast("keys", "add", name, "--json", home=tmp_path)
+    write_keys(tmp_path / "keys.json", [new_key(name)[1] for name in ("ann", "ben")])
 
     removed = json.loads(holdfast("keys", "remove", "ann", "--json", home=tmp_path).stdout)
     left = json.loads(holdfast("keys", "list", "--json", home=tmp_path).stdout)
@@ -36,7 +35,7 @@ def test_keys_are_listed_and_removed(tmp_path: Path) -> None:
 
 
 def test_the_last_key_that_goes_leaves_the_server_shut(tmp_path: Path) -> None:
-    holdfast("keys", "add", "ann", home=tmp_path)
+    write_keys(tmp_path / "keys.json", [new_key("ann")[1]])
 
     done = holdfast("keys", "remove", "ann", home=tmp_path)
 
@@ -66,7 +65,7 @@ def test_keys_may_be_kept_elsewhere(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_said(args: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    holdfast("keys", "add", "ann", home=tmp_path)
+    write_keys(tmp_path / "keys.json", [new_key("ann")[1]])
 
     done = holdfast("keys", *args, home=tmp_path, expect=1)
 
@@ -79,7 +78,7 @@ def test_a_workspace_with_keys_serves_with_them(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     _, bundle = find_bundle(str(toy_bundle(tmp_path / "bundle")), workspace)
     before = serve_config(bundle, workspace).keys
-    holdfast("keys", "add", "ann", home=tmp_path)
+    write_keys(workspace.keys, [new_key("ann")[1]])
 
     assert before is None
     assert serve_config(bundle, workspace).keys == str(tmp_path / "keys.json")

@@ -1,6 +1,7 @@
 """Connections that may not wait for ever, and never so many that others find none free."""
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,11 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from holdfast.config.protection import LimitConfig
 
 _HEAD_BYTES = 64 * 1024
+_LONG_HEADERS = (
+    "431 Request Header Fields Too Large",
+    f"the headers are longer than {_HEAD_BYTES // 1024} KB",
+    "send fewer or shorter ones",
+)
 _SPARE = 100
 """Files that are open besides connections: the graph, the log, the libraries."""
 _LAST_WORDS_S = 1.0
@@ -87,7 +93,7 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         """Take a client in, if there is room."""
         super().connection_made(transport)
         if not self.crowd.make_room():
-            self._end(b"503 Service Unavailable", b"Retry-After: 1\r\n")
+            self._end("503 Service Unavailable", "all connections are taken", "come again in a second")
             return
         self._enter("new")
         self._timer = self.loop.call_later(self.crowd.times.head_s, self._check)
@@ -109,9 +115,9 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._note()
         if self._phase in ("new", "kept"):
             if self._head_bytes > _HEAD_BYTES:
-                self._end(b"431 Request Header Fields Too Large")
+                self._end(*_LONG_HEADERS)
         elif self._tells_bodies and self._barren_bytes > _HEAD_BYTES:
-            self._end(b"431 Request Header Fields Too Large")
+            self._end(*_LONG_HEADERS)
 
     def on_body(self, body: bytes) -> None:
         """What arrives is a body, and not a header behind it, which the parser would collect without end."""
@@ -175,18 +181,27 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             ends = self.cycle.response_complete
         left_s = self._since_s + allowed - self.loop.time()
         if ends and left_s <= 0:
-            self._end(b"408 Request Timeout")
+            self._end("408 Request Timeout", "the request did not arrive in time", "send it without pauses")
         else:
             self._timer = self.loop.call_later(
                 min(left_s, times.head_s) if ends else times.head_s, self._check
             )
 
-    def _end(self, status: bytes, headers: bytes = b"") -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse what is no HTTP, in the words of all other refusals."""
+        self._end("400 Bad Request", "this is no HTTP request", "see /docs for what there is")
+
+    def _end(self, status: str, error: str, hint: str) -> None:
         self._leave()
-        if self.cycle is None or self.cycle.response_complete:  # else an answer may be on its way
-            self.transport.write(
-                b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n" + headers + b"\r\n"
-            )
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            body = json.dumps({"error": error, "hint": hint})
+            head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            again = "Retry-After: 1\r\n" if status.startswith("503") else ""
+            self.transport.write(f"{head}{again}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        if cycle and not cycle.response_complete:  # whoever answers it need not
+            cycle.disconnected = True
+            cycle.message_event.set()
         self.transport.close()
         self.loop.call_later(_LAST_WORDS_S, self.transport.abort)
 
