@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from holdfast.config.schema import Prepare
+from holdfast.config.prepare import Prepare
 from holdfast.core.errors import BundleError, listed
 from holdfast.core.files import digest_bytes
 from holdfast.core.media import Modality, Task

@@ -1,15 +1,17 @@
 """The evaluation of a model: every number with its interval, beside its baselines, ready for JSON."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.config.schema import EvaluateConfig
 from holdfast.core.media import Task
 from holdfast.evaluate.bootstrap import affordable, intervals
 from holdfast.evaluate.calibration import calibration_error
 from holdfast.evaluate.metrics import HEADLINE, Thresholds, confusion_matrix, measure, per_class
+
+if TYPE_CHECKING:  # all dials together take 0.1 s to load
+    from holdfast.config.schema import EvaluateConfig
 
 Metrics = dict[str, dict[str, float | None]]
 
@@ -25,7 +27,7 @@ def evaluate(
     baselines: Mapping[str, np.ndarray] | None = None,
     before: np.ndarray | None = None,
     headline: np.ndarray | None = None,
-    config: EvaluateConfig | None = None,
+    config: "EvaluateConfig | None" = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Everything that is said about a model's predictions on one split.
@@ -57,7 +59,10 @@ def evaluate(
     Raises:
         ValueError: if shapes do not fit.
     """
-    config = config or EvaluateConfig()
+    if config is None:
+        from holdfast.config.schema import EvaluateConfig
+
+        config = EvaluateConfig()
     targets = np.asarray(targets)
     _check(targets, task, labels, probabilities, baselines or {}, before, headline)
     kept = np.ones(len(targets), dtype=bool) if headline is None else np.asarray(headline, dtype=bool)
@@ -125,7 +130,7 @@ def _with_intervals(
     true: np.ndarray,
     thresholds: Thresholds,
     groups: np.ndarray | None,
-    config: EvaluateConfig,
+    config: "EvaluateConfig",
     seed: int,
 ) -> Metrics:
     ends = intervals(

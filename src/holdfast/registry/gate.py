@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.bundle import Bundle, Manifest
-from holdfast.config.schema import GateConfig
+
+if TYPE_CHECKING:  # all dials together take 0.1 s to load
+    from holdfast.config.schema import GateConfig
 
 _BASELINES = {"majority": "the majority baseline", "simple": "the baseline of simple features"}
 _MOST_NAMED = 10
@@ -38,7 +40,7 @@ class Shown:
         return _number((self.evaluation.get("baselines") or {}).get(name), of, "value")
 
 
-def failures(candidate: Shown, champion: Shown | None, gate: GateConfig) -> list[str]:
+def failures(candidate: Shown, champion: Shown | None, gate: "GateConfig") -> list[str]:
     """Every requirement that a model does not meet; none if the alias may move to it.
 
     Its headline metric must be better than those of the majority and of simple features, must not lie
@@ -114,7 +116,7 @@ def _other_data(ours: Manifest, theirs: Manifest) -> str:
     return "" if same else "; but the two were tested on different data"
 
 
-def _parity(parity: Mapping[str, float] | None, gate: GateConfig) -> list[str]:
+def _parity(parity: Mapping[str, float] | None, gate: "GateConfig") -> list[str]:
     if not parity or not parity.get("samples"):
         return ["nothing shows that its graph says what the training code says: it has no parity report"]
     apart, equal = _number({"": parity}, "", "max_difference"), _number({"": parity}, "", "equal_labels")

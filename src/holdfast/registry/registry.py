@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.bundle import Bundle, open_bundle
-from holdfast.config.schema import GateConfig
 from holdfast.core.errors import BundleError, GateError, HoldfastError, RefError
 from holdfast.core.locks import locked
 from holdfast.core.refs import Ref, check_name, did_you_mean
@@ -15,6 +14,9 @@ from holdfast.registry.audit import AuditLog, holders
 from holdfast.registry.gate import Shown, failures
 from holdfast.registry.store import Store
 from holdfast.registry.summary import row_of
+
+if TYPE_CHECKING:  # all dials together take 0.1 s to load
+    from holdfast.config.schema import GateConfig
 
 CHAMPION = "champion"
 """The alias that is served."""
@@ -83,7 +85,9 @@ class Registry:
             self._record_versions(name)
             return version
 
-    def promote(self, ref: Ref, alias: str = CHAMPION, *, gate: GateConfig, force: bool = False) -> Promotion:
+    def promote(
+        self, ref: Ref, alias: str = CHAMPION, *, gate: "GateConfig", force: bool = False
+    ) -> Promotion:
         """Move an alias to a version, if it passes the gate. Every try is in the audit log.
 
         Raises:
@@ -256,7 +260,7 @@ class Registry:
         lines = [line for line in self.audit(ref.name) if line["event"] == "register"]
         return next((str(line["digest"]) for line in lines if line["version"] == ref.version), None)
 
-    def _against(self, bundle: Bundle, resolved: Ref, holder: int | None, gate: GateConfig) -> Texts:
+    def _against(self, bundle: Bundle, resolved: Ref, holder: int | None, gate: "GateConfig") -> Texts:
         candidate = Shown.by(bundle, str(resolved))
         if holder is None:
             return failures(candidate, None, gate)

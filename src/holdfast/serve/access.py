@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.config.protection import LimitConfig
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.serve.callers import Caller, Check, Refusal, refuse
 from holdfast.serve.keys import KeyFile
 from holdfast.serve.openapi import Error

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import holdfast
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.serve import bulk, feedback, jobs, oip, openapi, review, traces
 from holdfast.serve.access import guard
 from holdfast.serve.background import Gate

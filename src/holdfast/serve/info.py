@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast.bundle import Bundle
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import RefError
 from holdfast.core.refs import parse_ref
 

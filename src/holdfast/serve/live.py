@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.bundle import check_trusted
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import BundleError, InputError
 from holdfast.serve import curve, openapi
 from holdfast.serve.batching import Answer, Batcher

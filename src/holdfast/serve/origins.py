@@ -5,7 +5,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.config.protection import is_loopback
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.serve.access import asks_nothing
 from holdfast.serve.callers import Refusal, refuse
 

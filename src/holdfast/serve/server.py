@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from holdfast.config.protection import is_loopback
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import ConfigError, HoldfastError
 from holdfast.serve.access import asks_nothing
 from holdfast.serve.connections import BACKLOG, Crowd, connection_type, raise_file_limit, times_of

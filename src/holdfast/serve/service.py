@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import InputError
 from holdfast.serve.answers import tell
 from holdfast.serve.batching import Answer, BusyError

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdfast.bundle import Bundle
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import HoldfastError
 from holdfast.serve.engine import Engine
 from holdfast.serve.live import Live

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from holdfast.bundle import Bundle, check_trusted, open_bundle
-from holdfast.config.schema import ServeConfig
+from holdfast.config.serve import ServeConfig, quick_settings
 from holdfast.core.errors import RefError
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
-from holdfast.workflows.settings import settings_for
 
 
 def find_bundle(ref: str, workspace: Workspace) -> tuple[str, Bundle]:
@@ -57,8 +56,12 @@ def serve_config(
     bundle: Bundle, workspace: Workspace, overrides: Sequence[str] = (), config_file: Path | None = None
 ) -> ServeConfig:
     """The settings of serving: defaults, the workspace's file and keys, the given file, overrides."""
-    resolved = settings_for(workspace, overrides, config_file, recipe=bundle.manifest.modality)
-    config = resolved.config.serve
+    config = None if config_file or workspace.settings else quick_settings(overrides)
+    if config is None:
+        from holdfast.workflows.settings import settings_for
+
+        recipe = bundle.manifest.modality
+        config = settings_for(workspace, overrides, config_file, recipe=recipe).config.serve
     if config.keys is None and workspace.keys.exists():
         return config.model_copy(update={"keys": str(workspace.keys)})
     return config
