@@ -1,6 +1,6 @@
 """What the journal of predictions costs a server of a small net, where everything else weighs the most.
 
-    python -m benchmarks.journal --turns 7
+    python -m benchmarks.journal --turns 25
 
 Servers with and without a journal take turns, and stand still in between. Their own CPU time for an answer is
 compared as well as answers in a second: other programs on the machine disturb it less.
@@ -19,11 +19,11 @@ from benchmarks.serving_sides import obeying, take_turns
 _INPUTS = {"records": 0.0, "records and a tenth of the inputs": 0.1, "records and all inputs": 1.0}
 
 
-def main(*, turns: int = 5, seconds: float = 3.0) -> list[Row]:
+def main(*, turns: int = 15, seconds: float = 1.5) -> list[Row]:
     """Answers in a second and CPU for an answer, with / without."""
     with ExitStack() as stack:
         ask = stack.enter_context(obeying("benchmarks.serving_client", str(samples_of("small"))))
-        servers = {"none": _standing(stack.enter_context(ours("small", ON)))}
+        servers = {"none": _standing(stack.enter_context(ours("small", {**ON, "journal": {}})))}
         for side, inputs in _INPUTS.items():
             folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             journal: dict[str, Any] = {"journal": {"where": folder, "inputs": inputs}}
@@ -43,6 +43,6 @@ def main(*, turns: int = 5, seconds: float = 3.0) -> list[Row]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=1.5)
     _print(main(**vars(parser.parse_args())))

@@ -97,7 +97,7 @@ def ours(model: str, settings: Mapping[str, Any] = ON, *, measured: bool = True)
         if settings is not OFF:
             key, kept = new_key("bench")
             write_keys(Path(folder) / "keys.json", [kept])
-            told |= {"keys": f"{folder}/keys.json", "journal": {"where": f"{folder}/journal"}}
+            told = {"keys": f"{folder}/keys.json", "journal": {"where": f"{folder}/journal"}, **told}
         bundle = bundle_of(model)
         command = [sys.executable, "-m", "benchmarks.serving_server", str(bundle), json.dumps(told)]
         with _running("holdfast", command, {}, model, key) as server:
