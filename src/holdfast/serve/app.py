@@ -18,6 +18,7 @@ from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.origins import add_origins
 from holdfast.serve.pages import HEADERS, SafeHeaders, add_pages
 from holdfast.serve.refusals import add_refusals, answer
+from holdfast.serve.routes import PlainRoute
 from holdfast.serve.server import run_server
 from holdfast.serve.service import Service
 from holdfast.serve.watch import Find
@@ -54,6 +55,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.service = service
+    app.router.route_class = PlainRoute
     _add_routes(app, service)
     _add_models(app, service)
     oip.add_routes(app, service)

@@ -2,12 +2,12 @@
 
 import json
 import queue
+import random
 import re
 import sys
 import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ID = "X-Request-Id"
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_chance = random.Random()  # noqa: S311 - no secret; uuid4 asks the system each time
 _WAITING = 10_000
 """Lines that wait for whoever reads them; more are dropped and counted."""
 
@@ -87,7 +88,7 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        number = _own_id(scope) or uuid.uuid4().hex
+        number = _own_id(scope) or f"{_chance.getrandbits(128):032x}"
         scope.setdefault("state", {})["request_id"] = number
         began, sent, status, trace = time.perf_counter(), 0, 500, None
 

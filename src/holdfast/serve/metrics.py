@@ -59,7 +59,10 @@ class Metrics:
         ProcessCollector(registry=registry)  # memory, CPU, open files; on Linux
         Gauge("holdfast_waiting_items", "Items in the queue.", registry=registry).set_function(waiting)
         Gauge("holdfast_lost_lines", "Of the log.", registry=registry).set_function(lost)
-        self.in_flight = Gauge("holdfast_in_flight_requests", "Requests in work.", registry=registry)
+        self.in_flight = 0
+        """Requests in work; used from the event loop only."""
+        working = Gauge("holdfast_in_flight_requests", "Requests in work.", registry=registry)
+        working.set_function(lambda: self.in_flight)
         requests = ["route", "method", "status"]
         self._requests = Counter("holdfast_requests", "Requests that ended.", requests, registry=registry)
         self._rejected = Counter(
@@ -70,6 +73,7 @@ class Metrics:
         self._seconds = Histogram(
             "holdfast_request_seconds", "From head to answer.", ["route"], buckets=_SECONDS, registry=registry
         )
+        self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         phases = Histogram(
             "holdfast_phase_seconds",
             "Queue and decode: an item each. Inference: a batch each.",
@@ -106,8 +110,11 @@ class Metrics:
 
     def ended(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered; 499 where nobody waited for the answer."""
-        self._requests.labels(route, method, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        if (kept := self._of_route.get((route, method, status))) is None:  # to look both up takes longer
+            kept = self._requests.labels(route, method, status), self._seconds.labels(route)
+            self._of_route[route, method, status] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
         if (why := _REJECTED.get(status)) and method == "POST":  # a GET of /readyz may say 503 too
             self._rejected.labels(why).inc()
 
@@ -183,13 +190,14 @@ class Measured:
                 status = message["status"]
             await send(message)
 
-        with self._metrics.in_flight.track_inprogress():
-            try:
-                await self._app(scope, receive, noted)
-            finally:
-                route = getattr(scope.get("route"), "path", OTHER)
-                method = scope["method"] if scope["method"] in _METHODS else OTHER
-                self._metrics.ended(route, method, status, time.perf_counter() - began)
+        self._metrics.in_flight += 1
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            self._metrics.in_flight -= 1
+            route = getattr(scope.get("route"), "path", OTHER)
+            method = scope["method"] if scope["method"] in _METHODS else OTHER
+            self._metrics.ended(route, method, status, time.perf_counter() - began)
 
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
