@@ -190,7 +190,6 @@ def test_a_large_body_in_small_chunks_is_none_of_that(clients: Callable[..., htt
     "sent",
     [
         b"nonsense\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x00\xa5\r\n\r\n",
         POST.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked") + b"nonsense\r\n",
     ],

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from holdfast.config.protection import LimitConfig
 from holdfast.config.serve import ServeConfig
 from holdfast.serve.callers import Caller, Check, Refusal, refuse
-from holdfast.serve.keys import KeyFile
+from holdfast.serve.keys import Key, KeyFile
 from holdfast.serve.openapi import Error
 from holdfast.serve.rates import Allowance, Rates, TooManyError
 
@@ -28,12 +28,19 @@ class KeyCheck:
 
     def __init__(self, keys: KeyFile, limits: LimitConfig) -> None:
         self._keys, self._limits = keys, limits
+        self._callers: dict[str, tuple[Key, Caller]] = {}
 
     async def caller(self, credential: bytes) -> Caller | None:
         """See `Check`."""
         key = await self._keys.find(credential)
         if key is None:
             return None
+        known = self._callers.get(key.name)
+        if known is None or known[0] is not key:
+            known = self._callers[key.name] = (key, self._caller_of(key))
+        return known[1]
+
+    def _caller_of(self, key: Key) -> Caller:
         limits = self._limits
         own = Allowance(
             limits.rate if key.rate is None else key.rate,
