@@ -63,6 +63,16 @@ def test_answers_the_same_alone_in_batches_and_from_many_threads(engine: Engine)
     assert len(together) == 11
 
 
+def test_a_graph_that_must_see_one_sample_at_a_time_does(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "alone")
+    known = read_manifest((folder / "manifest.json").read_bytes(), "manifest.json")
+    seal(tmp_path / "alone", known.model_copy(update={"provenance": {**known.provenance, "alone": True}}))
+
+    engine = Engine(open_bundle(tmp_path / "alone"), batch=4)
+
+    assert engine.batch == 1
+
+
 def test_no_samples_give_no_rows(engine: Engine) -> None:
     answer = engine.predict([])
 

@@ -90,6 +90,11 @@ class Engine:
         return self._threads
 
     @property
+    def batch(self) -> int:
+        """Most parts in one run of the graph: 1 where an answer would depend on what else is in it."""
+        return self._batch
+
+    @property
     def manifest(self) -> Manifest:
         """What the bundle says of itself."""
         return self._bundle.manifest

@@ -152,7 +152,9 @@ class Live:
                 raise _ClosedError
 
         with suppress(_ClosedError):
-            batcher.curve = curve.measure(self.engine, most=self._config.batch, pause=lull)
+            batcher.curve = curve.measure(
+                self.engine, most=min(self._config.batch, self.engine.batch), pause=lull
+            )
             curve.keep(self.engine, batcher.curve)
 
 
