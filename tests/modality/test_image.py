@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from holdfast.config.schema import ImagePrepare
 from holdfast.core.errors import InputError
 from holdfast.modality import prepare, probe
+from holdfast.modality.image import ImagePreparation
 
 KINDS: dict[str, dict[str, Any]] = {
     "jpeg": {"format": "JPEG"},
@@ -359,3 +360,40 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 def riff(content: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(content) + 4) + b"WEBP" + content
+
+
+def _photograph(side: int, file_format: str = "JPEG", mode: str = "RGB") -> bytes:
+    """Smooth shapes with edges, as pictures of the world have them."""
+    y, x = np.mgrid[0:side, 0:side] / side
+    waves = [np.sin(9 * x + k) * np.cos(7 * y - k) + (x > 0.4 + 0.1 * k) for k in range(3)]
+    pixels = np.stack([np.interp(wave, (-1, 2), (0, 255)) for wave in waves], axis=-1).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).convert(mode).save(file, file_format)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_draft_of_a_large_jpeg_is_nearly_the_same_picture(
+    fit: Literal["squash", "crop", "pad"], mode: str
+) -> None:
+    data = _photograph(1000, mode=mode)
+    whole = ImagePreparation(64, fit, 10**7).decode(data).astype(int)
+
+    draft = ImagePreparation(64, fit, 10**7, draft=True).decode(data).astype(int)
+
+    assert draft.shape == whole.shape
+    assert abs(draft - whole).mean() < 1.0
+    assert (draft != whole).any()  # it was unpacked in another way
+
+
+@pytest.mark.parametrize("data", [_photograph(120), _photograph(1000, "PNG")], ids=["small", "PNG"])
+def test_what_is_small_or_no_jpeg_is_unpacked_whole(data: bytes) -> None:
+    whole, draft = (ImagePreparation(64, "squash", 10**7, draft=it).decode(data) for it in (False, True))
+
+    assert (whole == draft).all()
+
+
+def test_a_draft_is_refused_by_the_size_of_the_whole_picture() -> None:
+    with pytest.raises(InputError, match="1000 × 1000"):
+        ImagePreparation(64, "squash", 999_999, draft=True).decode(_photograph(1000))

@@ -46,6 +46,11 @@ class ImagePrepare(Settings):
     """Each channel is divided by this, inside the graph. None: the pretrained network's own, or 0.25."""
     max_pixels: Count = MAX_PIXELS
     """Larger pictures are refused before they are unpacked."""
+    draft: bool = False
+    """Unpack large JPEGs at a half, a quarter or an eighth, which is faster, and shrink from there.
+
+    They stay at least twice as large as `size`. In training as in serving, so both see the same pixels.
+    """
 
 
 class AudioPrepare(Settings):

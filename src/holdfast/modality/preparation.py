@@ -64,7 +64,7 @@ def prepare(config: "Prepare", tokenizer: bytes | None = None) -> Preparation:
     from holdfast.config.prepare import AudioPrepare, ImagePrepare
 
     if isinstance(config, ImagePrepare):
-        return ImagePreparation(config.size, config.fit, config.max_pixels)
+        return ImagePreparation(config.size, config.fit, config.max_pixels, config.draft)
     if isinstance(config, AudioPrepare):
         return AudioPreparation(config.rate, config.window_s, config.hop_s, config.max_s)
     if tokenizer is None:
