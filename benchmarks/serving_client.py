@@ -109,10 +109,11 @@ async def _measure(asked: dict[str, Any], requests: list[tuple[str, bytes]]) -> 
         return (await loop.create_connection(Connection, parts.hostname, parts.port))[1]
 
     walk = _clients if "clients" in asked else _arrivals
-    await walk(connect, requests, Seen(), **{**_load(asked), "seconds": _WARM_S})
+    await walk(connect, requests, warm := Seen(), **{**_load(asked), "seconds": _WARM_S})
     began, cpu = time.perf_counter(), time.process_time()
     await walk(connect, requests, seen, **_load(asked))
-    return seen.told(time.perf_counter() - began, time.process_time() - cpu)
+    told = seen.told(time.perf_counter() - began, time.process_time() - cpu)
+    return {**told, "warm": len(warm.ms)}
 
 
 def _load(asked: dict[str, Any]) -> dict[str, Any]:

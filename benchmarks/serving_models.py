@@ -111,38 +111,15 @@ def _make_picture(name: str) -> Callable[[Path], None]:
 
 
 def _make_int8(folder: Path) -> None:
-    """Static, QDQ, calibrated on the samples; until there is `holdfast optimize` to do it."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
+    """As `holdfast optimize --int8` makes it for convolutions; calibrated on the samples."""
     from holdfast.bundle import Manifest, open_bundle, seal
+    from holdfast.export import static_int8
     from holdfast.modality import prepare
 
     original = open_bundle(bundle_of("resnet50"))
     preparation = prepare(original.manifest.prepare, None)
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            paths = sorted(samples_of("resnet50").iterdir())
-            self.rows = iter([{"input": preparation.decode(path.read_bytes())} for path in paths])
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self.rows, None)
-
-    aside = folder / "folded.onnx"
-    quant_pre_process(str(original.model), str(aside), skip_symbolic_shape=True)
-    quantize_static(
-        str(aside),
-        str(folder / "model.onnx"),
-        Reader(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv", "MaxPool", "Add", "Gemm", "Relu", "GlobalAveragePool"],
-        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
-    )
-    aside.unlink()
+    batches = [preparation.decode(path.read_bytes()) for path in sorted(samples_of("resnet50").iterdir())]
+    static_int8(original.model, folder / "model.onnx", batches, between=True)
     seal(
         folder,
         Manifest(task="single", modality="image", labels=_LABELS, prepare=original.manifest.prepare),
