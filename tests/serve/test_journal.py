@@ -11,6 +11,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,22 @@ def test_a_prediction_is_written_down_whole(serve: Serve, own_engine: Engine, tm
     assert 0 < record["seconds"] < 30
     assert input_of([Folder(tmp_path / "kept")], record) == picture
     assert 'holdfast_journal_records_total{what="written"} 1.0' in metrics
+
+
+def test_under_traffic_no_answer_is_without_its_record(
+    serve: Serve, own_engine: Engine, tmp_path: Path
+) -> None:
+    files = [("file", (str(seed), toy_item("image", seed))) for seed in range(3)]
+    with serve(own_engine, journal=settings(where=tmp_path, inputs=0.3, segment_s=0.05)) as client:
+
+        def ask(_: int) -> list[str]:
+            return [it["id"] for it in client.post("/predict", files=files).json()["predictions"]]
+
+        with ThreadPoolExecutor(6) as pool:
+            ids = [number for found in pool.map(ask, range(40)) for number in found]
+
+    assert sorted(record["id"] for record in read(tmp_path)) == sorted(ids)
+    assert len(set(ids)) == 120
 
 
 def test_anybody_can_read_it(serve: Serve, own_engine: Engine, tmp_path: Path) -> None:

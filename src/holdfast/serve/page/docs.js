@@ -17,13 +17,15 @@ function section(path, method, operation) {
   return element("section", { "data-path": path },
     element("h2", {}, element("span", { class: "method" }, method), element("code", {}, path)),
     element("p", {}, operation.description ?? operation.summary ?? ""),
-    ...(method === "POST" ? [element("h3", {}, "With curl"), element("pre", { tabindex: "0" }, curls(path, content))] : []),
+    ...(method === "POST" && curls(path, content) ? [element("h3", {}, "With curl"), element("pre", { tabindex: "0" }, curls(path, content))] : []),
     ...answers(operation), element("h3", {}, "Examples"), ...examples);
 }
 
 function curls(path, content) {
   const url = new URL(path.slice(1), location.href);
-  const lines = [`curl -F file=@one.file -F file=@two.file ${url}`];
+  const lines = content["multipart/form-data"] ? [`curl -F file=@one.file -F file=@two.file ${url}`] : [];
+  const sample = Object.values(content["application/json"]?.examples ?? {})[0];
+  if (!lines.length && sample) lines.push(`curl -H 'Content-Type: application/json' -d '${JSON.stringify(sample.value)}' ${url}`);
   for (const type of Object.keys(content)) {
     if (type.endsWith("/*") || type === "text/plain") {
       lines.push(`curl --data-binary @one.file -H 'Content-Type: ${type.replace("/*", type[0] === "i" ? "/png" : "/wav")}' ${url}`);
