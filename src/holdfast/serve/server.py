@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from holdfast.config.protection import is_loopback
 from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import ConfigError, HoldfastError
+from holdfast.core.memory import give_back
 from holdfast.serve.access import asks_nothing
 from holdfast.serve.connections import BACKLOG, Crowd, connection_type, raise_file_limit, times_of
 
@@ -98,6 +99,7 @@ async def _serve(server: "_Server", listener: socket.socket, on_ready: Callable[
             warming.result()
             if on_ready:
                 await asyncio.to_thread(on_ready, url)
+            await asyncio.to_thread(give_back)
     finally:
         if not warming.done() or warming.exception():
             server.stop()
