@@ -11,6 +11,7 @@ import soundfile
 import holdfast
 from holdfast import Client
 from holdfast.client import Failure, Job, Prediction
+from holdfast.client.results import read_prediction
 from holdfast.core.errors import ServerError
 from holdfast.core.media import Modality
 from holdfast.serve.engine import Engine
@@ -191,6 +192,8 @@ def test_results_are_small_and_plain() -> None:
 
     assert found.label == "b"
     assert Prediction((), {"a": 0.1}).label is None
+    said = {"labels": ["a"], "probabilities": {"a": 0.6}, "sure": False, "possible": ["a", "b"]}
+    assert (read_prediction(said).sure, read_prediction(said).possible) == (False, ("a", "b"))
     assert Prediction((), {"a": 0.1}).probability is None
     assert holdfast.Client is Client
     with pytest.raises(AttributeError, match="no attribute 'Clint'"):

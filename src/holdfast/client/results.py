@@ -25,6 +25,8 @@ class Prediction:
         id: by which the true label can be told later.
         model: which version answered, such as `birds@3`.
         windows: of a sound.
+        sure: whether the model is; None where it does not know.
+        possible: labels among which the true one is as often as the model promises; None likewise.
         whole: all that the server said.
 
     >>> Prediction(("owl",), {"owl": 0.9, "gull": 0.1}).label
@@ -37,6 +39,8 @@ class Prediction:
     id: str | None = None
     model: str | None = None
     windows: tuple[Window, ...] = ()
+    sure: bool | None = None
+    possible: tuple[str, ...] | None = None
     whole: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -113,6 +117,8 @@ def read_prediction(said: Mapping[str, Any], model: str | None = None) -> Predic
         said.get("id"),
         said.get("model", model),
         windows,
+        said.get("sure"),
+        None if said.get("possible") is None else tuple(said["possible"]),
         said,
     )
 
