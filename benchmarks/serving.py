@@ -105,6 +105,7 @@ def against_peers(turns: int, seconds: float, model: str = "small") -> list[Row]
         best = max((name for name in servers if name != "holdfast"), key=sides.median)
         title = f"{model}, 8 clients: holdfast / {best}, the best peer, with {preparation} preprocessing"
         rows.append((title, sides.ratio("holdfast", best), limit))
+        rows.append((f"{title}, CPU for an answer", sides.ratio("holdfast", best, "cpu_ms"), None))
     return rows
 
 
@@ -116,7 +117,11 @@ def everything_on(turns: int, seconds: float) -> list[Row]:
         off = _standing(stack.enter_context(ours("small", OFF)))
         sides = take_turns({"on": _runner(on, ask, seconds), "off": _runner(off, ask, seconds)}, turns)
     sides.tell("small, everything on and off")
-    return [("small, 8 clients: metrics, log and limits on / off", sides.ratio("on", "off"), 0.95)]
+    title = "small, 8 clients: keys, journal, metrics, log and limits on / off"
+    return [
+        (title, sides.ratio("on", "off"), 0.95),
+        (f"{title}, CPU for an answer (at most)", sides.ratio("on", "off", "cpu_ms"), 1.05),
+    ]
 
 
 def _standing(server: Server) -> Server:

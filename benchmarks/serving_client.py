@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 _TIMEOUT_S = 40.0
 _WARM_S = 0.3
+_IDLE_S = 2.0
+"""A connection that lay unused for so long is not used again: servers close theirs, after 5 s."""
 
 
 class Connection(asyncio.Protocol):
@@ -144,17 +146,22 @@ async def _arrivals(
     connect: Any, requests: list[tuple[str, bytes]], seen: Seen, *, rate: float, seconds: float
 ) -> None:
     chance, each = random.Random(1), itertools.cycle(requests)
-    idle: list[Connection] = []
+    idle: list[tuple[float, Connection]] = []
     running: set[asyncio.Task[None]] = set()
     began = due = time.perf_counter()
 
     async def one(due: float) -> None:
         kind, request = next(each)
-        connection = idle.pop() if idle else await connect()
+        connection = None
+        while idle and connection is None:
+            since, last = idle.pop()
+            if time.perf_counter() - since < _IDLE_S and last.is_open:
+                connection = last
+        connection = connection or await connect()
         status = await _answer(connection, request)
         seen.note(kind, status, time.perf_counter() - due)
         if connection.is_open:
-            idle.append(connection)
+            idle.append((time.perf_counter(), connection))
 
     while (due := due + chance.expovariate(rate)) < began + seconds:
         if (wait_s := due - time.perf_counter()) > 0:
@@ -164,7 +171,7 @@ async def _arrivals(
         task.add_done_callback(running.discard)
     if running:
         await asyncio.wait(set(running), timeout=_TIMEOUT_S)
-    for connection in idle:
+    for _, connection in idle:
         connection.transport.close()
 
 
