@@ -219,7 +219,8 @@ def _trust(bundle: Bundle, evaluation: Mapping[str, Any]) -> list[Block]:
         origin = bundle.manifest.provenance.get("optimized_from")
         beside = f"{origin}, of which it was made," if origin else "the code that trained it"
         facts.append(
-            f"All numbers are of the exported graph in the serving engine; it differs from {beside} by at most {_number(parity.get('max_difference'))} in probability."
+            f"All numbers are of the exported graph in the serving engine; it differs from {beside} "
+            f"by at most {_number(parity.get('max_difference'))} in probability."
         )
     return [Items(facts)] if facts else []
 
