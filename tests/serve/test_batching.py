@@ -159,6 +159,31 @@ def test_what_is_asked_in_the_background_lets_all_others_go_first(engine: SlowEn
     it.close()
 
 
+def test_what_waits_in_the_background_keeps_nobody_else_out(engine: SlowEngine) -> None:
+    it = batcher(engine, most=1, capacity=4)
+    first = it.submit(items(0))
+    engine.held.wait(20)
+    behind = it.submit(items(1, 2, 3), background=True)
+    with pytest.raises(BusyError, match="4 items are waiting"):
+        it.submit(items(4), background=True)
+
+    ahead = it.submit(items(5, 6, 7))
+    behind[0].cancel()
+    engine.gate.set()
+
+    assert [future.result(20).probabilities[0] for future in [*first, *ahead, *behind[1:]]] == [
+        0,
+        10,
+        12,
+        14,
+        4,
+        6,
+    ]
+    assert it.idle
+    assert it._behind == 0
+    it.close()
+
+
 def test_decoded_items_are_taken_as_they_are(engine: SlowEngine) -> None:
     engine.gate.set()
     it = batcher(engine)

@@ -73,6 +73,8 @@ class _Job:
     """What it was decoded to, shape (parts, …)."""
     began: float = 0.0
     decoded: float = 0.0
+    taken: bool = False
+    """Whether it waits no more."""
     left: bool = False
     """Whether nobody waits for it any more."""
     future: "Future[Answer]" = field(default_factory=Future)
@@ -117,6 +119,7 @@ class Batcher:
         self._queues: tuple[deque[_Job], deque[_Job]] = (deque(), deque())  # of people, and in the background
         self._ready: list[_Job] = []
         self._rows = 0  # that wait or are in work
+        self._behind = 0  # of these, those that let all others go first and have not begun
         self._changed = threading.Condition()
         self._busy = self._running = 0  # workers at work, and those of them at the graph
         self._closed = False
@@ -147,6 +150,8 @@ class Batcher:
         with self._changed:
             self._admit(sum(job.rows for job in jobs), background)
             self._queues[background].extend(jobs)
+            if background:
+                self._behind += sum(job.rows for job in jobs)
             self._changed.notify(len(jobs))
         for job in jobs:
             job.future.add_done_callback(partial(self._forget, job))
@@ -188,10 +193,11 @@ class Batcher:
     def _admit(self, rows: int, background: bool) -> None:
         if self._closed:
             raise BusyError("the server is stopping")
-        wait_s = self._rows * (self._seconds_to_decode + self._seconds_to_run) / len(self._workers)
+        ahead = self._rows if background else self._rows - self._behind
+        wait_s = ahead * (self._seconds_to_decode + self._seconds_to_run) / len(self._workers)
         late = wait_s > _SHARE * self._promise_s and not background
-        if self._rows and (late or self._rows + rows > self._capacity):
-            told = f"{self._rows} items are waiting already" + (f", for {wait_s:.1f} s" if late else "")
+        if ahead and (late or ahead + rows > self._capacity):
+            told = f"{ahead} items are waiting already" + (f", for {wait_s:.1f} s" if late else "")
             raise BusyError(told, retry_s=max(1, min(math.ceil(wait_s), _MOST_RETRY_S)))
         self._rows += rows
 
@@ -203,8 +209,15 @@ class Batcher:
     def _forget(self, job: _Job, _: "Future[Answer]") -> None:
         """Count it no more, once it is answered or its client has left."""
         with self._changed:
+            self._begin(job)
             self._rows -= job.rows
             job.rows, job.left = 0, True
+
+    def _begin(self, job: _Job) -> None:
+        """From now on it holds others up, if it let them go first so far."""
+        if math.isinf(job.group.until) and not job.taken:
+            self._behind -= job.rows
+        job.taken = True
 
     def _work(self) -> None:
         while (todo := self._take()) is not None:
@@ -262,6 +275,7 @@ class Batcher:
         """The next item to decode, if one waits; those that have waited too long are given up."""
         while queue := self._queues[0] or self._queues[1]:
             job = queue.popleft()
+            self._begin(job)
             if not job.group.begun and time.monotonic() > job.group.until:
                 if job.future.set_running_or_notify_cancel():
                     told = f"it has waited for {self._promise_s:g} s, and nobody may wait for it any more"

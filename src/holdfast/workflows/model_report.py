@@ -158,8 +158,10 @@ def _training(subject: Subject, bundle: Bundle) -> list[Block]:
     if lines:
         drawn = line_chart("loss by epoch", list(lines.values()), list(lines))
         blocks.append(Chart("loss", "The loss after each epoch.", drawn, list(lines)))
-    words = f"Settings that are not the defaults; all of them are in config.yaml of run {info.id}."
-    return [*blocks, *([words, Table(["setting", "value"], rows)] if rows else [])]
+    if rows:
+        blocks.append(f"Settings that are not the defaults; all of them are in config.yaml of run {info.id}.")
+        blocks.append(Table(["setting", "value"], rows))
+    return blocks
 
 
 def _points(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
