@@ -1,7 +1,9 @@
 """Items join in batches, and no item harms another."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -258,3 +260,24 @@ def test_idle_workers_share_what_waits(engine: SlowEngine) -> None:
     assert sorted(future.result(20).probabilities[0] for future in futures) == [2 * it for it in range(8)]
     assert sorted(engine.runs) == [[0, 1, 2, 3], [4, 5, 6, 7]]
     it.close()
+
+
+def test_what_was_decoded_is_gone_once_it_is_answered(engine: SlowEngine) -> None:
+    made: list[weakref.ref[np.ndarray]] = []
+
+    def decode(data: bytes) -> np.ndarray:
+        sample = np.array([[int(data)]])
+        made.append(weakref.ref(sample))
+        return sample
+
+    engine.decode = decode  # type: ignore[method-assign]
+    engine.gate.set()
+    it = batcher(engine)
+    gc.disable()  # a recording may be decoded to 100 MB: it cannot wait for the collector
+    try:
+        futures = it.submit(items(1, 2))
+        assert [future.result(20).probabilities[0] for future in futures] == [2, 4]
+        it.close()
+        assert [sample() for sample in made] == [None, None]
+    finally:
+        gc.enable()

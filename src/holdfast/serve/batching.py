@@ -207,7 +207,8 @@ class Batcher:
         return max(1, round(len(item) / self._bytes_each)) if self._bytes_each else 1
 
     def _forget(self, job: _Job, _: "Future[Answer]") -> None:
-        """Count it no more, once it is answered or its client has left."""
+        """Count it no more, once it is answered or its client has left; its future may be kept for longer."""
+        job.data, job.parts = b"", None
         with self._changed:
             self._begin(job)
             self._rows -= job.rows
