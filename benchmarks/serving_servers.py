@@ -8,6 +8,7 @@ LitServe and BentoML live in an environment of their own, whose path is in PEERS
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -157,6 +158,7 @@ def _running(
     more = ["--port", str(port)] if name == "bentoml" else []
     folder = _HERE / "peers" if name == "bentoml" else None
     body = next(iter(sorted(samples_of(model).iterdir()))).read_bytes()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or what runs, or stands still, would stay
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, *more],
