@@ -14,6 +14,7 @@ from holdfast.cli.keys import keys_app
 from holdfast.cli.loadtest import loadtest
 from holdfast.cli.optimize import optimize
 from holdfast.cli.predict import predict
+from holdfast.cli.reports import report_app
 from holdfast.cli.runs import reproduce, runs_app
 from holdfast.cli.show import show, table, warner
 from holdfast.cli.sweep import sweep
@@ -33,6 +34,7 @@ for _name, _app in (
     ("config", config_app),
     ("find", find_app),
     ("journal", journal_app),
+    ("report", report_app),
 ):
     app.add_typer(_app, name=_name)
 

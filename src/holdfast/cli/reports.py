@@ -1,0 +1,102 @@
+"""The commands about reports that answer a template's questions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holdfast.cli import options as opt
+from holdfast.cli.show import show, table
+
+_MANY = {
+    "dashes": "the dashes of the placeholder stand around the answer",
+    "image-elsewhere": "images cannot be checked: their folder is not beside the report",
+    "image-remote": "images are remote: whether they are there is not checked",
+}
+"""Notes that many questions share; which images they are about stands in the JSON."""
+report_app = typer.Typer(help="Reports that answer a template's questions: check.", **opt.STYLE)
+File = Annotated[
+    Path, typer.Argument(parser=opt.path, metavar="FILE", help="The filled-in report: Markdown.")
+]
+
+
+@report_app.callback()
+def root() -> None:
+    """Reports that answer a template's questions."""
+
+
+@report_app.command("check")
+def report_check(file: File, as_json: opt.Json = False) -> None:
+    """Hold FILE against what it asks for itself: words, pictures, leftovers. Ends with 1 if it falls short.
+
+    Example: holdfast report check reports/README.md
+    """
+    from holdfast.workflows.reporting import report_check as check
+
+    result = check(file)
+    show(result, as_json, _checked)
+    if not result["passed"]:
+        raise typer.Exit(1)
+
+
+def _checked(result: Mapping[str, Any]) -> str:
+    """A line per question, then what falls short, then what does not count."""
+    rows = [_row(it) for it in result["questions"]]
+    short = sum(bool(it["problems"]) for it in result["questions"])
+    ticked, items = result["checklist"]["ticked"], len(result["checklist"]["items"])
+    boxes = f", {ticked} of {items} boxes ticked" if items else ""
+    lines = [
+        f"{result['file']}: {result['answered']} of {result['of']} questions answered{boxes}",
+        "",
+        table(rows, ["", "question", "answered", "words", "of", "images", "of ", "problems"]),
+        *_told("✗", [(None, it) for it in result["problems"]], "\nthe whole"),
+        *_told(
+            "·", [(it["number"], note) for it in result["questions"] for note in it["notes"]], "\nto know"
+        ),
+        *_told("·", [(None, it) for it in result["notes"]], ""),
+        "",
+    ]
+    passed = "nothing falls short"
+    failed = f"{short} question{'' if short == 1 else 's'} fall{'s' if short == 1 else ''} short"
+    whole = len(result["problems"])
+    failed += f", and {whole} problem{'' if whole == 1 else 's'} of the whole" if whole else ""
+    return "\n".join([*lines, passed if result["passed"] else failed])
+
+
+def _row(question: Mapping[str, Any]) -> dict[str, Any]:
+    limits = question["limits"]
+    return {
+        "": "✗" if question["problems"] else "✓",
+        "question": question["number"],
+        "answered": "yes" if question["answered"] else "no",
+        "words": question["words"],
+        "of": _limit(limits["words"]),
+        "images": question["images"],
+        "of ": _limit(limits["images"]),
+        "problems": "; ".join(it["text"] for it in question["problems"]),
+    }
+
+
+def _limit(limit: list[int | None] | None) -> str:
+    if limit is None:
+        return ""
+    low, high = limit
+    return f"{low}" if low == high else f"{low}+" if high is None else f"{low}–{high}"
+
+
+def _told(mark: str, found: list[tuple[int | None, Mapping[str, Any]]], title: str) -> list[str]:
+    """Findings, those with the same words on one line."""
+    together: dict[str, list[int]] = {}
+    for number, it in found:
+        is_placed = number is None or "line" in it["text"]
+        text = _MANY.get(it["kind"]) or (it["text"] if is_placed else f"line {it['line']}: {it['text']}")
+        numbers = together.setdefault(text, [])
+        numbers += [number] if number is not None and number not in numbers else []
+    lines = []
+    for text, numbers in together.items():
+        name = (
+            f"question{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}: " if numbers else ""
+        )
+        lines.append(f"{mark} {name}{text}")
+    return [title, *lines] if lines and title else lines
