@@ -31,6 +31,9 @@ class SlowEngine:
             raise InputError("bad item")
         return np.array([[int(data)]])
 
+    def labels_of(self, probabilities: np.ndarray) -> list[list[str]]:
+        return [["double"] for _ in probabilities]
+
     def predict_parts(self, decoded: Sequence[np.ndarray], *, alone: bool | None = None) -> Predictions:
         values = [int(sample[0, 0]) for sample in decoded]
         self.runs.append(values)

@@ -44,6 +44,7 @@ class Answer:
         parts: shape (parts, labels); one row, or one per window of a sound.
         embedding: shape (width,); where the graph's last layer looks from.
         features: what `serve.features` measured of the decoded item, where that was asked for.
+        labels: those that are given.
         times: when it came, began to be decoded, was decoded, began to run and was done; monotonic seconds.
     """
 
@@ -51,6 +52,7 @@ class Answer:
     parts: np.ndarray
     embedding: np.ndarray
     features: dict[str, float] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
     times: tuple[float, float, float, float, float] | None = None
 
 
@@ -59,6 +61,9 @@ class _Group:
     """The items of one request: what was begun is not given up for being late."""
 
     until: float
+    missing: int
+    """Items without an answer so far."""
+    done: Callable[[], None] | None
     begun: bool = False
 
 
@@ -133,19 +138,24 @@ class Batcher:
             worker.start()
 
     def submit(
-        self, items: Sequence[bytes | np.ndarray], *, background: bool = False
+        self,
+        items: Sequence[bytes | np.ndarray],
+        *,
+        background: bool = False,
+        done: Callable[[], None] | None = None,
     ) -> list["Future[Answer]"]:
         """Queue the items of one request, all or none. Cancel a future to take its item out again.
 
         Args:
             items: files or texts, or what `Engine.decode` makes of them.
             background: let all others go first, and wait as long as it takes.
+            done: called once, from any thread, when all futures are done.
 
         Raises:
             BusyError: if they would make the queue too long, or the batcher is closed.
         """
         now = time.monotonic()
-        group = _Group(math.inf if background else now + self._promise_s)
+        group = _Group(math.inf if background else now + self._promise_s, len(items), done)
         jobs = [_Job(item, now, group, self._guess(item)) for item in items]
         with self._changed:
             self._admit(sum(job.rows for job in jobs), background)
@@ -213,6 +223,10 @@ class Batcher:
             self._begin(job)
             self._rows -= job.rows
             job.rows, job.left = 0, True
+            job.group.missing -= 1
+            last = not job.group.missing
+        if last and job.group.done:
+            job.group.done()
 
     def _begin(self, job: _Job) -> None:
         """From now on it holds others up, if it let them go first so far."""
@@ -315,6 +329,9 @@ class Batcher:
         try:
             with timed(self.phases, "inference"):
                 answer = self._engine.predict_parts(parts, alone=alone)
+            done = time.monotonic()
+            chosen = self._engine.labels_of(answer.probabilities)
+            features = [self._measure(sample) if self._measure else {} for sample in parts]
         except Exception as error:  # find out whose it is: the others must not suffer
             if len(jobs) > 1:
                 for job in jobs:
@@ -322,12 +339,10 @@ class Batcher:
             else:
                 jobs[0].future.set_exception(error)
             return
-        done = time.monotonic()
-        for row, (job, sample) in enumerate(zip(jobs, parts, strict=True)):
-            features = self._measure(sample) if self._measure else {}
+        for row, job in enumerate(jobs):
             rows = answer.probabilities[row], answer.parts[row], answer.embeddings[row]
             times = job.since, job.began, job.decoded, began, done
-            job.future.set_result(Answer(*rows, features, times))
+            job.future.set_result(Answer(*rows, features[row], chosen[row], times))
 
 
 def _blend(mean: float, value: float) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -90,8 +91,22 @@ class Live:
             BusyError: if there is no room for them.
         """
         assert self._batcher is not None, "a model answers only after its start"
-        futures = self._batcher.submit(items, background=background)
-        return await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+        if not items:
+            return []
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def done() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_end, ended)
+
+        futures = self._batcher.submit(items, background=background, done=done)
+        try:
+            await ended  # one for all: a future of asyncio's for each costs as much as a small decoding
+        finally:
+            for future in futures:
+                future.cancel()
+        return [_outcome(future) for future in futures]
 
     def check(self) -> None:
         """Whether one more item would be taken now; for before its bytes are read.
@@ -156,6 +171,15 @@ class Live:
                 self.engine, most=min(self._config.batch, self.engine.batch), pause=lull
             )
             curve.keep(self.engine, batcher.curve)
+
+
+def _end(ended: "asyncio.Future[None]") -> None:
+    if not ended.done():  # it is, where its request was given up
+        ended.set_result(None)
+
+
+def _outcome(future: "Future[Answer]") -> Answer | BaseException:
+    return future.exception() or future.result()
 
 
 class _ClosedError(Exception):

@@ -117,7 +117,7 @@ async def _infer(service: Service, request: Request, release: Release) -> Respon
         live, answers = await service.released(release, asked.items, upload)
     finally:
         upload.release()
-    chosen = live.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
+    chosen = [answer.labels for answer in answers]
     ids = service.noted(live, request, asked.items, answers, chosen, time.perf_counter() - began)
     return _answer(service, live, asked, answers, chosen, ids)
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
 from holdfast.config.serve import ServeConfig
@@ -26,6 +25,7 @@ from holdfast.serve.release_counts import ReleaseCounts
 from holdfast.serve.requests import Limits, Room, Upload, top_of
 from holdfast.serve.watch import Find, Place, begin, follow
 
+_MOMENT_S = 0.02
 _BODIES_AT_ONCE = 16
 """Requests of the largest size that may be in work at once; of smaller ones, so many more."""
 
@@ -160,7 +160,7 @@ class Service:
             live, answers = await self.released(release, items, upload)
         finally:
             upload.release()
-        chosen = live.engine.labels_of(np.stack([answer.probabilities for answer in answers]))
+        chosen = [answer.labels for answer in answers]
         if self.metrics:
             self.metrics.predicted(label for labels in chosen for label in labels)
         seconds = time.perf_counter() - began
@@ -233,17 +233,9 @@ class Service:
             BusyError: if there is no room for them.
             ClientDisconnect: if the client went away.
         """
-        waiting = asyncio.ensure_future(live.answers([item.data for item in items]))
-        gone = asyncio.create_task(upload.gone())
-        try:
-            either: list[asyncio.Future[Any]] = [waiting, gone]
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                raise ClientDisconnect
-        finally:
-            gone.cancel()
-            waiting.cancel()  # takes what still waits out of the queue
-        return _good(items, waiting.result(), FORMATS[live.modality])
+        async with _unless(upload.gone):
+            answers = await live.answers([item.data for item in items])
+        return _good(items, answers, FORMATS[live.modality])
 
     async def _warm_up(self) -> None:
         try:
@@ -288,6 +280,44 @@ class Service:
                 asyncio.create_task(follow(place, find, config, phases=phases, tell=self.warn))
                 for place in places
             ]
+
+
+@asynccontextmanager
+async def _unless(gone: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Cancel what is within once the client has gone away; looks for that only after a moment.
+
+    Most answers are there by then, and looking costs as much as all else that is done for a small one.
+
+    Raises:
+        ClientDisconnect: in its place.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    left = False
+    watching: asyncio.Task[None] | None = None
+
+    async def watch() -> None:
+        nonlocal left
+        await gone()
+        left = True
+        task.cancel()
+
+    def begin() -> None:
+        nonlocal watching
+        watching = loop.create_task(watch())
+
+    timer = loop.call_later(_MOMENT_S, begin)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not left:
+            raise
+        task.uncancel()
+        raise ClientDisconnect from None
+    finally:
+        timer.cancel()
+        if watching:
+            watching.cancel()
 
 
 def _good(items: Sequence[Item], answers: Sequence[Answer | BaseException], hint: str) -> list[Answer]:
