@@ -182,14 +182,14 @@ class TestRefusals:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_longer_recording_than_allowed_is_refused(self, kind: str) -> None:
-        with pytest.raises(InputError, match=r"longer than 1 s$"):
+        with pytest.raises(InputError, match=r"longer than 1 s\b"):
             decoded(encoded(tone(440, 3.0), **KINDS[kind]), max_s=1.0)
 
     def test_a_header_that_promises_too_much_is_refused_before_decoding(self) -> None:
         data = bytearray(sample("flac"))
         data[21:26] = bytes([data[21] & 0xF0 | 0x0F]) + b"\xff\xff\xff\xff"
 
-        with pytest.raises(InputError, match=r"^recording of 4,294,967 s, longer than 1,800 s$"):
+        with pytest.raises(InputError, match=r"^recording of 4,294,967 s, longer than 1,800 s\b"):
             probe("audio", bytes(data))
 
     @pytest.mark.parametrize("kind", KINDS)

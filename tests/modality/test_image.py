@@ -238,7 +238,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_too_many_pixels_are_refused(self, kind: str) -> None:
-        with pytest.raises(InputError, match=r"^image of 27 × 18 pixels, more than 400 in all$"):
+        with pytest.raises(InputError, match=r"^image of 27 × 18 pixels, more than 400 in all\b"):
             pixels(sample(kind), max_pixels=400)
 
     @pytest.mark.filterwarnings("error")
@@ -265,7 +265,7 @@ class TestRefusals:
         with pytest.raises(InputError) as error:
             probe("image", bombs[bomb])
 
-        assert str(error.value) == "image of 16000 × 16000 pixels, more than 50,000,000 in all"
+        assert error.value.message == "image of 16000 × 16000 pixels, more than 50,000,000 in all"
 
     def test_the_limit_of_pillow_is_left_as_it_was(self) -> None:
         before = Image.MAX_IMAGE_PIXELS

@@ -153,6 +153,9 @@ def test_of_several_models_each_has_its_own_labels(tmp_path: Path) -> None:
         truths = [{"id": bird["id"], "label": "owl"}, {"id": word["id"], "labels": ["sea", "hill"]}]
         assert client.post("/feedback", json={"items": truths}).status_code == 200
         assert client.post("/feedback", json={"id": bird["id"], "label": "hil"}).status_code == 422
+        wrong = client.post("/feedback", json={"id": bird["id"], "labels": ["sea", "hill"]})
+        assert (wrong.status_code, wrong.json()["error"]) == (422, "this model gives one label, not 2")
+        assert "'sea', 'hill'" in client.post("/feedback", json={"id": word["id"], "labels": ["owl"]}).text
     engine.close()
 
     assert models == {

@@ -245,6 +245,8 @@ def test_the_page_is_dark_where_that_is_preferred_and_fits_a_phone(
             assert serious(page) == []
             shoot(page, "review-dark")
             page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+            page.execute_script("document.querySelector('#name').textContent = 'a long name '.repeat(9)")
+            page.execute_script("document.querySelector('#input img').width = 2000")
             assert page.execute_script("return document.documentElement.scrollWidth") <= 390
             shoot(page, "review-phone")
         finally:

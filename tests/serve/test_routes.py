@@ -50,3 +50,12 @@ def test_a_function_that_takes_the_request_alone_is_called_by_starlette() -> Non
 
     assert routes["/plain"].app.__module__ == "starlette.routing"
     assert routes["/named/{name}"].app.__module__ == "fastapi.routing"
+
+
+def test_what_answers_get_answers_head() -> None:
+    client = TestClient(made(PlainRoute))
+
+    assert client.head("/named/a").status_code == 200
+    assert client.head("/named/a?times=x").status_code == 422
+    assert client.head("/plain").status_code == 405
+    assert "head" not in client.get("/openapi.json").json()["paths"]["/named/{name}"]

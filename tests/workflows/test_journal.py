@@ -226,6 +226,30 @@ def test_without_labels_there_is_nothing_to_export(kept: Kept, tmp_path: Path) -
     assert "/review" in (caught.value.hint or "")
 
 
+def test_several_models_are_exported_one_by_one(kept: Kept, tmp_path: Path) -> None:
+    kept.day(truths={0: ["gull"]})
+    name, kept.source.live.ref = kept.source.live.ref, "others@1"
+    kept.day(truths={3: ["owl"]})
+    kept.source.live.ref = name
+
+    with pytest.raises(DataError, match="several models: others, ") as caught:
+        journal_export(str(kept.where), tmp_path / "out")
+    result = journal_export(str(kept.where), tmp_path / "out", model="others")
+
+    assert "--model others" in (caught.value.hint or "")
+    assert (result["samples"], result["left_out"]["of other models"]) == (1, 1)
+    assert "owl" in (tmp_path / "out/labels.csv").read_text()
+    assert len(list((tmp_path / "out/files").iterdir())) == 1
+
+
+def test_a_row_never_has_two_labels_for_one(kept: Kept, tmp_path: Path) -> None:
+    kept.day(truths={0: ["gull"], 1: ["gull", "owl"]})
+
+    result = journal_export(str(kept.where), tmp_path / "out")
+
+    assert (result["samples"], result["left_out"]["not one label"]) == (1, 1)
+
+
 def test_old_days_are_removed_compacted_or_not(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.day(truths={0: ["gull"]})
     kept.day()

@@ -239,9 +239,12 @@ def _open_page(model: str, url: str) -> None:
 def _serve(model: str, workspace: Workspace, overrides: list[str], as_json: bool = False) -> None:
     from holdfast.workflows.serving import serve_model
 
-    def announce(url: str) -> None:
-        show({"model": model, "url": url}, as_json, lambda it: f"{it['model']} is served at {it['url']}")
-
     others = [word for word in overrides if "=" not in word and not word.startswith("~")]
+
+    def announce(url: str) -> None:
+        facts = {"model": model, **({"others": others} if others else {}), "url": url}
+        verb = "are" if others else "is"
+        show(facts, as_json, lambda it: f"{', '.join([model, *others])} {verb} served at {it['url']}")
+
     dials = [word for word in overrides if word not in others]
     serve_model(model, workspace, overrides=dials, others=others, on_ready=announce)

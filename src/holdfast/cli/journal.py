@@ -33,6 +33,7 @@ def journal_show(
 def journal_export(
     where: _Where,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", parser=opt.path, help="What is made.")],
+    model: Annotated[str | None, typer.Option(help="Only what this model was asked.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Make a dataset of what has a true label and was kept; `holdfast data add FOLDER` takes it.
@@ -41,7 +42,7 @@ def journal_export(
     """
     from holdfast.workflows.journal import journal_export as export
 
-    show(export(where, folder), as_json, _exported)
+    show(export(where, folder, model=model), as_json, _exported)
 
 
 @journal_app.command("compact")

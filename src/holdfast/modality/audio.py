@@ -19,6 +19,7 @@ _UNKNOWN = 1 << 60
 """FLAC from a pipe does not say how many frames it has; libsndfile then says more than this."""
 _RATES = (1000, 768_000)
 _SILENT = "recording without any sound in it"
+_TOO_LONG = "cut it into shorter recordings; a server takes longer ones at /jobs than at /predict"
 _LOUDEST = 1e6
 """Files of floats may hold any number; the power of a spectrum overflows from about 1e15 on."""
 
@@ -193,7 +194,7 @@ def _check_header(promised: int, rate: int, max_s: float) -> None:
     if not low <= rate <= high:
         raise InputError(f"recording with {rate:,} samples a second, outside {low:,} to {high:,}")
     if promised > max_s * rate:
-        raise InputError(f"recording of {promised / rate:,.0f} s, longer than {max_s:,.0f} s")
+        raise InputError(f"recording of {promised / rate:,.0f} s, longer than {max_s:,.0f} s", hint=_TOO_LONG)
 
 
 def _blocks(it: _Open, max_s: float) -> Iterator[np.ndarray]:
@@ -208,7 +209,7 @@ def _check_length(frames: int, it: _Open, max_s: float) -> None:
     if frames < it.promised:
         raise InputError(f"truncated recording ({frames / it.rate:.1f} of {it.promised / it.rate:.1f} s)")
     if frames > max_s * it.rate:
-        raise InputError(f"recording longer than {max_s:,.0f} s")
+        raise InputError(f"recording longer than {max_s:,.0f} s", hint=_TOO_LONG)
 
 
 def check_levels(sound: np.ndarray) -> None:

@@ -147,7 +147,10 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise InputError("image without pixels")
     if width * height > max_pixels:
-        raise InputError(f"image of {width} × {height} pixels, more than {max_pixels:,} in all")
+        raise InputError(
+            f"image of {width} × {height} pixels, more than {max_pixels:,} in all",
+            hint="make the picture smaller",
+        )
 
 
 def _check_webp(data: bytes, max_pixels: int) -> None:

@@ -136,7 +136,9 @@ def read_text(data: bytes, max_chars: int | None = None) -> str:
     if (place := text.find("\0")) >= 0:
         raise InputError(f"not a text (NUL at character {place})")
     if max_chars is not None and len(text) > max_chars:
-        raise InputError(f"text of {len(text):,} characters, more than {max_chars:,}")
+        raise InputError(
+            f"text of {len(text):,} characters, more than {max_chars:,}", hint="cut it into shorter texts"
+        )
     if not text or text.isspace():
         raise InputError("empty text")
     return text.replace("\r\n", "\n") if "\r" in text else text

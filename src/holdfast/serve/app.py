@@ -53,6 +53,7 @@ def create_app(
         lifespan=lambda _: service.lifespan(),
         docs_url=None,  # FastAPI's page loads its code from another host
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the address as this server sees it, without TLS
     )
     app.state.service = service
     app.router.route_class = PlainRoute
@@ -160,7 +161,9 @@ async def _not_here(request: Request, error: Exception) -> Response:
         404: f"there is nothing at {path}",
         405: f"{path} does not take {request.method}",
     }.get(error.status_code, str(error.detail))
-    content = {"error": message, "hint": "see /docs for what there is"}
+    slash = error.status_code == 404 and path.endswith("/")
+    hint = "leave out the slash at its end" if slash else "see /docs for what there is"
+    content = {"error": message, "hint": hint}
     return JSONResponse(content, error.status_code, dict(error.headers or {}))
 
 

@@ -18,6 +18,7 @@ from holdfast.serve.bodies import RequestError, read_json
 from holdfast.serve.ids import is_id, time_of
 from holdfast.serve.journal import Journal
 from holdfast.serve.openapi import ERRORS, Error
+from holdfast.serve.recent import Kind, Recent
 from holdfast.serve.refusals import answer
 from holdfast.serve.requests import Upload
 from holdfast.serve.service import BadItemsError, Service
@@ -47,10 +48,6 @@ class Taken(BaseModel):
     """The labels are written down."""
 
     accepted: int
-
-
-Kind = tuple[Sequence[str], Task]
-"""What a model gives: its labels, and one of them or many."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +86,13 @@ def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
         return answer({"accepted": len(said)})
 
 
-def read_feedback(value: Any, kinds: Sequence[Kind]) -> list[Said]:
+def read_feedback(value: Any, kinds: Sequence[Kind], recent: Recent | None = None) -> list[Said]:
     """What a body of JSON says.
 
     Args:
         value: the JSON.
-        kinds: of the models that are served; an id does not say whose it is, so one that fits will do.
+        kinds: of the models that are served; an id does not say whose it is, so one that fits will do,
+        recent: unless it is remembered here.
 
     Raises:
         RequestError: if it is no feedback at all.
@@ -113,7 +111,8 @@ def read_feedback(value: Any, kinds: Sequence[Kind]) -> list[Said]:
         raise RequestError(413, f"more than {_MOST_ITEMS} items", hint="send them in several requests")
     said, problems = [], []
     for index, item in enumerate(items):
-        tried = [_one(item, labels, task) for labels, task in kinds]
+        known = recent.kind(item.get("id")) if recent and isinstance(item, dict) else None
+        tried = [_one(item, labels, task) for labels, task in ([known] if known else kinds)]
         found = next((it for it in tried if isinstance(it, Said)), tried[0])
         if isinstance(found, Said):
             said.append(found)
@@ -172,7 +171,7 @@ async def _read(request: Request, service: Service) -> list[Said]:
         value = read_json(body, _MOST_PARTS, _HINT)
     finally:
         upload.release()
-    return read_feedback(value, kinds_of(service))
+    return read_feedback(value, kinds_of(service), service.recent)
 
 
 def kinds_of(service: Service) -> list[Kind]:

@@ -20,6 +20,7 @@ from holdfast.serve.journal import Journal
 from holdfast.serve.live import Live
 from holdfast.serve.logs import RequestLog, warn
 from holdfast.serve.metrics import JournalCounts, Metrics
+from holdfast.serve.recent import Recent
 from holdfast.serve.release import Release
 from holdfast.serve.release_counts import ReleaseCounts
 from holdfast.serve.requests import Limits, Room, Upload, top_of
@@ -61,6 +62,7 @@ class Service:
         self.state = "starting"
         self.log = RequestLog() if config.log else None
         self.ids = Ids()
+        self.recent = Recent()
         self.journal = Journal(config.journal) if config.journal.where else None
         self.metrics: Metrics | None = None
         if config.metrics:
@@ -189,6 +191,8 @@ class Service:
             spans.add(live.ref, answers)
         if self.journal:
             self.journal.note(live, request.state.request_id, ids, items, answers, chosen, seconds)
+            if len(self.releases) > 1:
+                self.recent.note(ids, (live.engine.labels, live.engine.task))
         return ids
 
     async def released(

@@ -32,28 +32,39 @@ def journal_show(where: str, *, limit: int = 20) -> list[Record]:
     return newest([_store(where)], limit)
 
 
-def journal_export(where: str, folder: Path) -> dict[str, Any]:
+def journal_export(where: str, folder: Path, *, model: str | None = None) -> dict[str, Any]:
     """Make a dataset of predictions that have a true label and whose input was kept.
 
     Args:
         where: as `serve.journal.where`.
         folder: gets `labels.csv` and the inputs under `files/`; `holdfast data add` takes it.
+        model: only what the model of this name predicted, such as `birds`.
 
     Returns:
         How many samples there are, and how many predictions were left out, and why; and of how many labels
         the journal has no prediction.
 
     Raises:
-        DataError: if there is no journal, or nothing in it that can be exported.
+        DataError: if there is no journal, nothing in it that can be exported, or what several models were
+            asked: that makes no dataset.
     """
     store = _store(where)
-    truths, rows, left = _truths(store), [], {"not labelled": 0, "no input": 0}
+    truths, rows = _truths(store), []
+    left = {"not labelled": 0, "no input": 0}
+    labelled = []
     known = set()
     for record in with_truths(unique(_predictions(store)), truths):
         known.add(record["id"])
         if record["truth"] is None:
             left["not labelled"] += 1
-            continue
+        elif model not in (None, _name(record)):
+            left["of other models"] = left.get("of other models", 0) + 1
+        elif record.get("task") == "single" and len(record["truth"]["labels"]) != 1:
+            left["not one label"] = left.get("not one label", 0) + 1
+        else:
+            labelled.append(record)
+    _check_one(where, {_name(record) for record in labelled})
+    for record in labelled:
         try:
             data = input_of([store], record)
         except FileNotFoundError:
@@ -141,6 +152,21 @@ def _compacted(store: Store, kind: str) -> Iterator[Record]:
 def _truths(store: Store) -> dict[str, Record]:
     said = (record for record in records_of([store]) if record["kind"] == "feedback")
     return latest([*_compacted(store, "feedback"), *said])
+
+
+def _check_one(where: str, models: set[str]) -> None:
+    """What several models were asked makes no dataset: other labels, and maybe sounds beside pictures."""
+    if len(models) > 1:
+        names = sorted(models)
+        raise DataError(
+            f"{where} has true labels for several models: {', '.join(names)}",
+            hint=f"export one of them, such as --model {names[0]}",
+        )
+
+
+def _name(record: Record) -> str:
+    """Of the model, without its version."""
+    return str(record["model"]).partition("@")[0]
 
 
 def _table(rows: list[Record]) -> str:
