@@ -304,7 +304,7 @@ def outcome(data: bytes) -> np.ndarray | str:
     try:
         return decoded(data)
     except InputError as error:
-        return str(error)
+        return error.message
 
 
 def without_xing(mp3: bytes) -> bytes:

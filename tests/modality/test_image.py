@@ -52,7 +52,7 @@ def outcome(data: bytes, **settings: Any) -> np.ndarray | str:
     try:
         return pixels(data, **settings)
     except InputError as error:
-        return str(error)
+        return error.message
 
 
 def noise(height: int = 24, width: int = 24, channels: int = 3) -> np.ndarray:
