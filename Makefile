@@ -20,7 +20,7 @@ setup: .venv/installed ## create .venv and install everything, with pinned versi
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[train,serve,hf,track,s3,gcs,loadtest,otel,dev]'
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[train,serve,hf,track,s3,gcs,loadtest,otel,report,dev]'
 	@touch $@
 
 demo: .venv/installed ## the main job on real data: digits, from files to a served prediction

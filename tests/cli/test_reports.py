@@ -87,3 +87,39 @@ def test_no_text_of_a_report_commands_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "it.md").write_text(report(["one two TODO", "\x1b[2J ![\x1b[2J](\x1b[31m.png)"]))
 
     assert "\x1b" not in holdfast("report", "check", str(tmp_path / "it.md"), home=tmp_path, expect=1).stdout
+
+
+def test_a_page_is_made_beside_the_report_or_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "it.md").write_text(report(["one ![x](a.png)"]))
+
+    told = holdfast("report", "html", str(tmp_path / "it.md"), home=tmp_path).stdout
+    result = answer(
+        "report", "html", str(tmp_path / "it.md"), "--out", str(tmp_path / "my/page.html"), home=tmp_path
+    )
+
+    assert told.splitlines()[0].startswith(f"{tmp_path / 'it.html'}  ")
+    assert told.splitlines()[1] == "! a.png is not shown: it is not there"
+    assert (tmp_path / "it.html").read_bytes() == Path(result["html"]).read_bytes()
+
+
+@pytest.mark.parametrize("out", ["it.html", "."])
+def test_a_page_never_takes_the_place_of_the_report(out: str, tmp_path: Path) -> None:
+    (tmp_path / "it.html").write_text(report(["one two"]))
+
+    done = holdfast(
+        "report", "html", str(tmp_path / "it.html"), "--out", str(tmp_path / out), home=tmp_path, expect=1
+    )
+
+    assert "is the report itself" in done.stderr or "is a folder" in done.stderr
+    assert (tmp_path / "it.html").read_text() == report(["one two"])
+
+
+def test_without_its_libraries_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "nh3", None)
+    (tmp_path / "it.md").write_text(report(["one two"]))
+
+    done = holdfast("report", "html", str(tmp_path / "it.md"), home=tmp_path, expect=1)
+
+    assert "pip install 'holdfast[report]'" in done.stderr

@@ -15,7 +15,7 @@ _MANY = {
     "image-remote": "images are remote: whether they are there is not checked",
 }
 """Notes that many questions share; which images they are about stands in the JSON."""
-report_app = typer.Typer(help="Reports that answer a template's questions: check.", **opt.STYLE)
+report_app = typer.Typer(help="Reports that answer a template's questions: check, html.", **opt.STYLE)
 File = Annotated[
     Path, typer.Argument(parser=opt.path, metavar="FILE", help="The filled-in report: Markdown.")
 ]
@@ -100,3 +100,24 @@ def _told(mark: str, found: list[tuple[int | None, Mapping[str, Any]]], title: s
         )
         lines.append(f"{mark} {name}{text}")
     return [title, *lines] if lines and title else lines
+
+
+@report_app.command("html")
+def report_html(
+    file: File,
+    out: Annotated[Path | None, typer.Option(parser=opt.path, help="The page; default: beside FILE.")] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Make one page of FILE that needs no network: pictures in it, contents, code in colours; safe to open.
+
+    Example: holdfast report html reports/README.md --out report.html
+    """
+    from holdfast.workflows.reporting import report_html as html
+
+    show(html(file, out), as_json, _page)
+
+
+def _page(result: Mapping[str, Any]) -> str:
+    pictures = f"{result['pictures']} picture{'' if result['pictures'] == 1 else 's'} in it"
+    left = [f"! {it['target']} is not shown: {it['reason']}" for it in result["left_out"]]
+    return "\n".join([f"{result['html']}  {result['bytes'] / 1000:,.0f} kB, {pictures}", *left])

@@ -115,15 +115,16 @@ def _blocks(lines: Lines) -> list[_Block]:
 
 
 def _numbered(blocks: Sequence[_Block]) -> tuple[list[_Block], tuple[tuple[int, int, int], ...]]:
-    """Give a heading whose number is taken the next one, where that is missing and fits."""
-    present = {block.number for block in blocks}
+    """Give a heading whose number is taken the next one, where there is a gap."""
+    present = {block.number for block in blocks if block.number is not None}
+    last = max(present, default=0)
     seen: set[int] = set()
     done: list[_Block] = []
     renumbered = []
     for block in blocks:
         number = block.number
         whole = block.end - block.start > 2 and done[-1:] and done[-1].end - done[-1].start > 2
-        if number in seen and number is not None and number + 1 not in present and whole:
+        if number in seen and number is not None and number + 1 not in present and number < last and whole:
             renumbered.append((block.start + 1, number, number + 1))
             number += 1
             present.add(number)

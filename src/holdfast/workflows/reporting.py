@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from holdfast.core.errors import DataError
+from holdfast.core.files import write_text
 from holdfast.report import Checked, Finding, Report, Span, Verdict, check_report, read_report
 
 
@@ -73,3 +75,40 @@ def _findings(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
 
 def _span(span: Span | None) -> list[int | None] | None:
     return None if span is None else [span.low, span.high]
+
+
+def report_html(file: Path, out: Path | None = None) -> dict[str, Any]:
+    """A report as one page that needs nothing else, and that can do no harm whatever the report holds.
+
+    Args:
+        file: the report.
+        out: where the page goes; by default beside the report, with the ending `.html`.
+
+    Returns:
+        `file`, `html`, its `bytes`, how many `pictures` were put in, and those that were `left_out` with why.
+
+    Raises:
+        DataError: if the file is no report, or the page would take its place.
+    """
+    place = out if out is not None else file.with_suffix(".html")
+    report = read_report(file)
+    if place.is_dir() or (place.exists() and place.samefile(file)):
+        what = "a folder" if place.is_dir() else "the report itself"
+        raise DataError(
+            f"{place} is {what}", hint="give the page's file with --out, such as --out report.html"
+        )
+    import nh3  # noqa: F401 - first, as it comes with the extra alone
+
+    from holdfast.report.page import report_page
+
+    page = report_page(report, check_report(report, file.parent), file.parent, name=file.name)
+    write_text(place, page.html)
+    left_out = [{"target": target, "reason": why} for target, why in page.left_out]
+    size = len(page.html.encode())
+    return {
+        "file": str(file),
+        "html": str(place),
+        "bytes": size,
+        "pictures": page.pictures,
+        "left_out": left_out,
+    }
