@@ -1,6 +1,7 @@
 """What others call our settings and metrics."""
 
 from holdfast.config import Config
+from holdfast.config.schema import AFTERWARDS
 from holdfast.core.refs import did_you_mean
 from holdfast.sweep.space import keys_of
 
@@ -47,9 +48,7 @@ def key_for(name: str, config: Config) -> str | None:
     for key, others in ALIASES.items():
         if key in known and leaf in others.split():
             return key
-    same = [
-        key for key in known if key.rsplit(".", 1)[-1] == leaf and not key.startswith(("serve.", "gate."))
-    ]
+    same = [key for key in _learning(config) if key.rsplit(".", 1)[-1] == leaf]
     return same[0] if len(same) == 1 else None
 
 
@@ -67,9 +66,14 @@ def metric_for(name: str) -> str | None:
 def near_to(name: str, config: Config) -> str:
     """What an unknown parameter may have meant."""
     leaf = name.rsplit(".", 1)[-1].lower()
-    words = {key.rsplit(".", 1)[-1]: key for key in keys_of(config)}
+    words = {key.rsplit(".", 1)[-1]: key for key in _learning(config)}
     words |= {
         other: key for key, others in ALIASES.items() for other in others.split() if key in words.values()
     }
     near = did_you_mean(leaf, words)
     return f"; did you mean {words[near]!r}?" if near else ""
+
+
+def _learning(config: Config) -> list[str]:
+    """The settings that change what is learnt."""
+    return [key for key in keys_of(config) if key.partition(".")[0] not in AFTERWARDS]
