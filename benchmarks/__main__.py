@@ -9,7 +9,18 @@ import os
 from holdfast.cli.show import table
 from holdfast.core.cores import cores
 
-_BENCHMARKS = ("help", "train_step", "exporters", "serving", "tensors", "optimize", "near", "loader", "data")
+_BENCHMARKS = (
+    "help",
+    "train_step",
+    "exporters",
+    "serving",
+    "tensors",
+    "optimize",
+    "near",
+    "loader",
+    "data",
+    "checklist",
+)
 
 
 def main() -> None:

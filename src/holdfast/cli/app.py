@@ -7,6 +7,7 @@ import typer
 
 from holdfast.cli import find, remote, report, signing
 from holdfast.cli import options as opt
+from holdfast.cli.checklist import checklist
 from holdfast.cli.client import client
 from holdfast.cli.data import data_app
 from holdfast.cli.journal import journal_app
@@ -122,6 +123,7 @@ def train(
 
 
 app.command()(sweep)
+app.command()(checklist)
 data_app.command()(remote.push)
 data_app.command()(remote.pull)
 find_app.command()(find.lr)

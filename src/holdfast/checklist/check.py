@@ -1,0 +1,47 @@
+"""Every item of the checklist, answered for one repository."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from holdfast.checklist.items import ITEMS
+from holdfast.checklist.repo import Repo
+from holdfast.checklist.tree import shown
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """What the files of a folder show of each item.
+
+    Args:
+        folder: the root of a repository.
+
+    Returns:
+        `items` (each with `answer`: yes, no or cannot tell, `evidence`, `why` and `help`), `sums` of the
+        answers, `files` that were looked at, and `notes` on what was not.
+
+    Raises:
+        DataError: if the folder cannot be read.
+    """
+    repo = Repo(folder)
+    items = []
+    for item in ITEMS:
+        told = item.probe(repo).told()
+        if told["answer"] == "no":
+            told["help"] = item.help
+        items.append(
+            {
+                "id": item.name,
+                "title": item.title,
+                "topic": item.topic,
+                "generations": list(item.generations),
+                **told,
+            }
+        )
+    counts = Counter(str(item["answer"]) for item in items)
+    return {
+        "folder": shown(str(folder)),
+        "files": len(repo.tree.files),
+        "sums": {answer: counts[answer] for answer in ("yes", "no", "cannot tell")},
+        "items": items,
+        "notes": list(dict.fromkeys(repo.tree.notes)),
+    }

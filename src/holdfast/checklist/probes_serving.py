@@ -1,0 +1,201 @@
+"""The API and what makes it quick: routes, graphs, pages, many processors."""
+
+import ast
+import re
+
+from holdfast.checklist.answer import Answer, Seen, no, yes
+from holdfast.checklist.code import Call, Code
+from holdfast.checklist.probes_code import MODULE
+from holdfast.checklist.repo import Repo, seen_call, seen_command
+
+_INFERS = re.compile(
+    r".*\.(predict|predict_proba|forward|generate|infer)|.*InferenceSession\(\)\.run|.*\b(session|sess)\.run"
+    r"|(.*\.)?_?(model|net|classifier|clf|pipe(line)?|learner|predictor|engine)s?"
+    r"|.*(\.load|\.pipeline|\.from_pretrained|\.create_model|torchvision\.models\.\w+)\(\)"
+)
+
+
+def api(repo: Repo) -> Answer:
+    """A FastAPI application with a route that asks a model, or Holdfast's server."""
+    ours = [
+        seen_command(one)
+        for one in repo.commands
+        if one.program == "holdfast" and one.args[:1] in (("serve",), ("up",))
+    ]
+    if ours:
+        return yes(*ours)
+    apps = repo.calls(r"fastapi(\.applications)?\.FastAPI")
+    if not apps:
+        return no("no application of FastAPI is made")
+    if not repo.routes:
+        return no("there is an application of FastAPI, but it has no routes", *map(seen_call, apps))
+    found = [seen for code, function in repo.routes for seen in _asks_model(repo, code, function.name)]
+    if found:
+        return yes(*found)
+    return no(
+        "no route of the API asks a model",
+        *(Seen(code.path, one.node.lineno, one.name) for code, one in repo.routes),
+    )
+
+
+def _asks_model(repo: Repo, code: Code, function: str) -> list[Seen]:
+    for where, call in repo.reached(code, function):
+        if _infers(repo, where, call):
+            return [Seen(where.path, call.line, f"{function}: {call.name.replace('()', '')}(…)")]
+    return []
+
+
+def _infers(repo: Repo, code: Code, call: Call) -> bool:
+    """Whether a call asks a model: by what it is called on, else by its name."""
+    if any(one.name == call.name for one in code.functions):
+        return False
+    made = call.name.removesuffix("()")
+    if made != call.name:  # an object is called: what is its class?
+        where, last = repo.module_of(made) or code, made.rpartition(".")[2]
+        models = repo.shared("models", lambda: {(one.path, kind.name) for one, kind in repo.classes(MODULE)})
+        return (where.path, last) in models or bool(_INFERS.fullmatch(call.name))
+    return bool(_INFERS.fullmatch(call.name))
+
+
+def special_server(repo: Repo) -> Answer:
+    """A graph of ONNX that is exported or run, or a service of BentoML."""
+    found = [
+        seen_call(pair)
+        for pair in repo.calls(
+            r"torch\.onnx\.export|onnxruntime\.InferenceSession|.*\.to_onnx|skl2onnx\.(to_onnx|convert_sklearn)|tf2onnx\.\w+.*"
+            r"|bentoml\.(Service|\w+\.save_model|\w+\.load_model)|optimum\.onnxruntime\.\w+.*"
+        )
+    ]
+    for code, one in repo.classes(r".*"):
+        found += [
+            Seen(code.path, one.node.lineno, f"@bentoml.service on {one.name}")
+            for name in one.decorators
+            if name.startswith("bentoml.service")
+        ]
+    for code in repo.own:
+        for kind in code.classes:
+            if not kind.bases and any(name.startswith("bentoml.service") for name in kind.decorators):
+                found.append(Seen(code.path, kind.node.lineno, f"@bentoml.service on {kind.name}"))
+    found += [
+        seen_command(one)
+        for one in repo.commands
+        if one.program == "bentoml" and one.args[:1] in (("serve",), ("build",))
+    ]
+    found += [
+        seen_command(one)
+        for one in repo.commands
+        if one.program == "holdfast" and one.args[:1] in (("serve",), ("train",), ("up",))
+    ]
+    return (
+        yes(*found)
+        if found
+        else no("nothing is exported to ONNX or run by it, and there is no service of BentoML")
+    )
+
+
+_WIDGETS = (
+    r"streamlit\.(title|write|file_uploader|button|text_input|text_area|selectbox|header|image|slider|form\w*"
+    r"|radio|number_input)"
+)
+
+
+def frontend(repo: Repo) -> Answer:
+    """A page by Streamlit or Gradio, or one of our own that the API gives out."""
+    found = [seen_call(pair) for pair in repo.calls(_WIDGETS)]
+    found += [
+        seen_call(pair)
+        for pair in repo.calls(
+            r"gradio\.(Interface|Blocks|ChatInterface)(\(\)\.launch)?|gradio\.mount_gradio_app"
+        )
+    ]
+    if found:
+        return yes(*found)
+    pages = [path for path in repo.tree.by_suffix.get(".html", []) if not path.startswith(("docs/", "site/"))]
+    served = repo.calls(
+        r"fastapi\.staticfiles\.StaticFiles|starlette\.staticfiles\.StaticFiles|fastapi\.templating\.Jinja2Templates|(fastapi|starlette)\.responses\.(FileResponse|HTMLResponse)"
+    )
+    for code, call in served:
+        named = [
+            arg.value
+            for arg in ast.walk(call.node)
+            if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+        ]
+        if any(
+            path.rpartition("/")[0].endswith(name.strip("/")) or path.endswith(name)
+            for path in pages
+            for name in named
+            if name
+        ):
+            return yes(seen_call((code, call)), Seen(pages[0], None, "a page"))
+        if any("<form" in name or "<input" in name for name in named):
+            return yes(seen_call((code, call)))
+    ours = [
+        seen_command(one)
+        for one in repo.commands
+        if one.program == "holdfast" and one.args[:1] in (("serve",), ("up",))
+    ]
+    return yes(*ours) if ours else no("no page by Streamlit or Gradio, and the API gives out no page")
+
+
+def loading(repo: Repo) -> Answer:
+    """Batches made by several workers."""
+    found = []
+    for code, call in repo.calls(r"(torch\.utils\.data\.)(\w+\.)?DataLoader|.*DataLoader"):
+        option = call.option("num_workers")
+        if option is not None and not (isinstance(option, ast.Constant) and not option.value):
+            found.append(Seen(code.path, call.line, f"DataLoader(num_workers={ast.unparse(option)[:40]})"))
+    found += [
+        seen_call(pair)
+        for pair in repo.calls(r"ray\.data\.read_\w+|torch\.utils\.data\.(distributed\.)?DistributedSampler")
+    ]
+    found += repo.setting("device.workers", "launch.processes")
+    return yes(*found) if found else no("no loader has workers (num_workers)")
+
+
+def distributed(repo: Repo) -> Answer:
+    """Training by several processes or devices."""
+    found = [
+        seen_call(pair)
+        for pair in repo.calls(
+            r"torch\.nn\.(parallel\.)?DistributedDataParallel|torch\.nn\.DataParallel|torch\.distributed\.(init_process_group|fsdp\..*)"
+            r"|ray\.train\.\w+.*|accelerate\.Accelerator|deepspeed\.initialize|horovod\.\w+.*"
+        )
+    ]
+    for code in repo.own:
+        for call in code.calls:
+            if re.fullmatch(r"(pytorch_lightning|lightning(\.pytorch)?)\.(\w+\.)*Trainer", call.name):
+                found += [
+                    Seen(code.path, call.line, f"Trainer({name}={ast.unparse(value)[:40]})")
+                    for name in ("strategy", "devices", "num_nodes")
+                    if (value := call.option(name)) is not None and not _is_single(value)
+                ]
+    for one in repo.commands:
+        if one.program in ("torchrun", "torch.distributed.run", "torch.distributed.launch", "deepspeed") or (
+            one.program == "accelerate" and one.args[:1] == ("launch",)
+        ):
+            found.append(seen_command(one))
+    found += [
+        seen for seen in repo.setting("launch.processes") if not re.search(r"processes(: |=)1$", seen.what)
+    ]
+    return yes(*found) if found else no("nothing trains by several processes or devices")
+
+
+def _is_single(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value in (None, 0, 1, "1", "auto", "single_device")
+
+
+def faster(repo: Repo) -> Answer:
+    """Quantization, compilation or pruning that is called."""
+    found = [
+        seen_call(pair)
+        for pair in repo.calls(
+            r"torch\.(ao\.)?quantization\.\w+|torch\.compile|torch\.jit\.(script|trace)|torch\.nn\.utils\.prune\.\w+"
+            r"|onnxruntime\.quantization\.\w+|transformers\.BitsAndBytesConfig|torchao\.\w+.*|neural_compressor\.\w+.*|.*\.to_torchscript"
+        )
+    ]
+    found += [
+        seen_command(one)
+        for one in repo.commands
+        if one.program == "holdfast" and one.args[:1] == ("optimize",)
+    ]
+    return yes(*found) if found else no("nothing is quantized, compiled or pruned")
