@@ -1,4 +1,4 @@
-"""The commands about reports that answer a template's questions."""
+"""The commands about reports: those that answer a template's questions, and that of a model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ _MANY = {
     "image-remote": "images are remote: whether they are there is not checked",
 }
 """Notes that many questions share; which images they are about stands in the JSON."""
-report_app = typer.Typer(help="Reports that answer a template's questions: check, html.", **opt.STYLE)
+report_app = typer.Typer(help="Reports: check and show filled-in ones, tell of a model.", **opt.STYLE)
 File = Annotated[
     Path, typer.Argument(parser=opt.path, metavar="FILE", help="The filled-in report: Markdown.")
 ]
@@ -23,7 +23,7 @@ File = Annotated[
 
 @report_app.callback()
 def root() -> None:
-    """Reports that answer a template's questions."""
+    """Reports: check and show filled-in ones, tell of a model."""
 
 
 @report_app.command("check")
@@ -38,6 +38,27 @@ def report_check(file: File, as_json: opt.Json = False) -> None:
     show(result, as_json, _checked)
     if not result["passed"]:
         raise typer.Exit(1)
+
+
+@report_app.command("model")
+def report_model(
+    model: Annotated[str, typer.Argument(help="A model, such as birds@3.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", parser=opt.path, help="A file that ends in .html or .md.")
+    ] = None,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Tell all there is to know of MODEL: numbers, limits, data, training, how to make it again.
+
+    Example: holdfast report model birds@3 --out birds.html
+    """
+    from holdfast.core.workspace import find_workspace
+    from holdfast.workflows.model_report import model_report as tell
+
+    place = out or Path(f"{model.replace('@', '-')}.html")
+    result = tell(model, find_workspace(home), place)
+    show(result, as_json, lambda it: f"{it['file']}: the report of {it['model']}")
 
 
 def _checked(result: Mapping[str, Any]) -> str:
