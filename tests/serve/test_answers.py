@@ -67,3 +67,5 @@ def test_an_answer_says_what_else_is_possible_where_the_bundle_knows(tmp_path: P
 
     assert told(0.8, 0.2) == {"sure": True, "possible": ["disc"]}
     assert told(0.6, 0.4) == {"sure": False, "possible": ["disc", "square"]}
+    few = tell(engine, None, np.array([0.6, 0.4]), np.array([[0.6, 0.4]]), ["disc"], top=1)
+    assert (few["possible"], few["possible_left_out"]) == (["disc"], 1)

@@ -26,6 +26,7 @@ from holdfast.monitor import segments
 from holdfast.monitor.journal import input_of
 from holdfast.monitor.stores import Folder
 from holdfast.serve import journal as journals
+from holdfast.serve import service
 from holdfast.serve.batching import Answer
 from holdfast.serve.engine import Engine
 from holdfast.serve.ids import Ids, share_of
@@ -142,6 +143,8 @@ def test_a_full_disk_costs_no_request_and_once_there_is_room_what_waited_is_writ
     monkeypatch.setattr(journals, "_RETRY_S", 0.05)
     if torn:  # what does not fit cannot even be taken back
         monkeypatch.setattr(segments.os, "ftruncate", fails)
+    told: list[str] = []
+    monkeypatch.setattr(service, "warn", lambda text, _: told.append(text))
     with serve(own_engine, journal=settings(where=tmp_path, inputs=1.0)) as client:
 
         def ask() -> str:
@@ -164,6 +167,9 @@ def test_a_full_disk_costs_no_request_and_once_there_is_room_what_waited_is_writ
         wait_for(lambda: state()["written"] == 5)
         assert state()["fault"] is None
         assert state()["lost"] == 0
+        wait_for(lambda: len(told) == 2)
+        assert "No space left" in told[0]
+        assert told[1] == "the journal is written again"
 
     assert sorted({record["id"] for record in read(tmp_path)}) == ids
 

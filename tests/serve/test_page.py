@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.serve.engine import Engine
 from holdfast.testing.bundles import toy_item
-from tests.browsing import opened, picture, shoot, shown, sound, texts, wait, wait_for
+from tests.browsing import opened, picture, serious, shoot, shown, sound, texts, wait, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -180,3 +180,40 @@ def test_a_key_is_asked_for_and_kept_in_memory_only(
     assert stored == [0, 0, ""]
     assert len(refusals) == 2
     assert all("401" in line for line in refusals)
+
+
+def test_of_several_models_one_is_chosen(page: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    from holdfast.bundle import open_bundle
+    from holdfast.config.schema import ServeConfig
+    from holdfast.serve.app import create_app
+    from holdfast.serve.server import running
+    from holdfast.testing.bundles import toy_bundle
+
+    toy_bundle(tmp_path / "birds@1", labels=("owl", "gull"))
+    toy_bundle(tmp_path / "words@1", modality="text", labels=("sea", "hill"))
+    config = ServeConfig(port=0, threads=1)
+    engine = Engine(open_bundle(tmp_path / "birds@1"), threads=1)
+
+    def find(asked: str) -> Any:
+        return Path(asked).name, lambda: open_bundle(tmp_path / asked)
+
+    words = str(tmp_path / "words@1")
+    app = create_app(engine, config, ref="birds@1", asked="birds@1", others=(words,), find=find)
+    with running(app, config) as url, httpx.Client(base_url=url) as client:
+        opened(page, client)
+        chosen = Select(wait(page, "#of")[0])
+        assert [it.text for it in chosen.options] == ["birds@1", "words@1"]
+        assert serious(page) == []
+        shoot(page, "several")
+
+        chosen.select_by_visible_text("words@1")
+        wait_for(page, "return document.title.startsWith('words@1')")
+        wait(page, "body[data-state=ready]")
+        wait(page, "#text")[0].send_keys("the sea")
+        wait(page, "#text-form button")[0].click()
+        wait(page, ".card[data-state=done]")
+        assert sorted(texts(page, ".bars .label")) == ["hill", "sea"]
+        assert Select(wait(page, "#of")[0]).first_selected_option.text == "words@1"
+    engine.close()

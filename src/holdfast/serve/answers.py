@@ -87,13 +87,16 @@ def _likeliest(engine: Engine, row: np.ndarray, labels: list[str], top: int | No
 
 
 def _doubt(engine: Engine, row: np.ndarray, places: list[int]) -> dict[str, Any]:
-    """Whether the answer is sure, and which of the labels that are told are possible; if the bundle knows."""
+    """Whether the answer is sure, and which labels are possible, if the bundle knows; others count."""
     if engine.abstention is None:
         return {}
     possible = engine.abstention.possible(row[None])[0]
+    named = [engine.labels[place] for place in places if possible[place]]
+    left_out = int(possible.sum()) - len(named)
     return {
         "sure": bool(engine.abstention.sure(row[None])[0]),
-        "possible": [engine.labels[place] for place in places if possible[place]],
+        "possible": named,
+        **({"possible_left_out": left_out} if left_out else {}),
     }
 
 

@@ -1,6 +1,7 @@
 """The HTTP API over the engine: `/predict`, what it says of itself, and the page."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,7 @@ from holdfast.serve import bulk, feedback, jobs, oip, openapi, review, traces
 from holdfast.serve.access import guard
 from holdfast.serve.background import Gate
 from holdfast.serve.engine import Engine
+from holdfast.serve.live import Live
 from holdfast.serve.logs import ID, Traced
 from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.origins import add_origins
@@ -49,7 +51,7 @@ def create_app(
     app = FastAPI(
         title=f"Holdfast: {ref}",
         version=holdfast.__version__,
-        description=f"Predictions of the model {ref}.",
+        description=f"Predictions of the model{'s' if others else ''} {', '.join([ref, *others])}.",
         lifespan=lambda _: service.lifespan(),
         docs_url=None,  # FastAPI's page loads its code from another host
         redoc_url=None,
@@ -103,10 +105,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/info")
     async def info() -> Response:
         """The model: labels, version, data, metrics, what it takes, and the limits of a request."""
-        info = dict(service.live.info)
-        if journal := service.journal:
-            info["journal"] = {**journal.counts(), "review": review.can_review(journal)}
-        return answer(info)
+        return answer(_told(service, service.live))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -119,6 +118,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return answer({"status": service.state}, 200 if service.state == "ready" else 503)
 
 
+def _told(service: Service, live: Live) -> dict[str, Any]:
+    info = dict(live.info)
+    if journal := service.journal:
+        info["journal"] = {**journal.counts(), "review": review.can_review(journal)}
+    return info
+
+
 def _add_models(app: FastAPI, service: Service) -> None:
     @app.get("/models")
     async def models() -> Response:
@@ -128,7 +134,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
     @app.get("/models/{name}/info", responses={404: openapi.ERRORS[404]})
     async def model_info(name: str) -> Response:
         """The same as `/info`, of one model by its name, such as `birds`, or version, such as `birds@3`."""
-        return answer(service.find(name).live.info)
+        return answer(_told(service, service.find(name).live))
 
     @app.post(
         "/models/{name}/predict",

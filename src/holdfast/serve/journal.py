@@ -72,7 +72,12 @@ class Journal:
     """
 
     def __init__(
-        self, config: JournalConfig, *, clock: Callable[[], float] = time.time, gather_s: float = _GATHER_S
+        self,
+        config: JournalConfig,
+        *,
+        clock: Callable[[], float] = time.time,
+        gather_s: float = _GATHER_S,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Open the place and start to write. What a killed server left open there is finished.
 
@@ -80,12 +85,14 @@ class Journal:
             config: its `where` is given.
             clock: seconds since 1970.
             gather_s: how long a record waits for others to be written with it.
+            warn: is told, in the journal's thread, when it cannot be written any more, and when it can again.
 
         Raises:
             ConfigError: if nothing can be written there.
         """
         assert config.where is not None
         self.config, self._clock, self._gather_s = config, clock, gather_s
+        self._warn = warn
         self._inputs = 0.0 if config.private else config.inputs
         self.store: Store = open_store(config.where)
         remote = is_remote(config.where)
@@ -223,7 +230,14 @@ class Journal:
                 self._wake.clear()
                 self._hurry.wait(self._gather_s)
                 self._hurry.clear()
+            before = self.fault
             self._turn()
+            if self.fault and not before:
+                self._warn(
+                    f"the journal cannot be written now, and is kept in memory while it fits: {self.fault}"
+                )
+            elif before and not self.fault:
+                self._warn("the journal is written again")
             if closing and not self._waiting and not self._batch:
                 break
             if closing and self._batch:

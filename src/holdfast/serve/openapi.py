@@ -36,6 +36,10 @@ class Prediction(BaseModel):
         list[str] | None,
         Field(description="The labels that are not ruled out, with the confidence that `/info` tells."),
     ] = None
+    possible_left_out: Annotated[
+        int | None,
+        Field(description="How many more are possible but not told; if there are any."),
+    ] = None
     probabilities: Annotated[
         dict[str, float],
         Field(description="Label → probability, calibrated; of the `top` likeliest labels and the chosen."),

@@ -63,7 +63,7 @@ class Service:
         self.log = RequestLog() if config.log else None
         self.ids = Ids()
         self.recent = Recent()
-        self.journal = Journal(config.journal) if config.journal.where else None
+        self.journal = Journal(config.journal, warn=self.warn) if config.journal.where else None
         self.metrics: Metrics | None = None
         if config.metrics:
             self.metrics = Metrics(

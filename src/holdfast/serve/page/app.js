@@ -18,6 +18,7 @@ const METRICS = {
   accuracy: "Accuracy", macro_f1: "Macro F1", average_precision: "Average precision", auroc: "AUROC",
 };
 
+const MODEL = new URLSearchParams(location.search).get("model"); // one of several; without it, the first
 const byId = (id) => document.getElementById(id);
 const waiting = [];
 let running = 0;
@@ -28,12 +29,27 @@ start().catch((error) => {
 });
 
 async function start() {
-  const response = await asked("info");
-  if (!response.ok) throw new Error(`/info answered ${response.status}`);
+  const response = await asked(at("info"));
+  if (!response.ok) throw new Error((await problemOf(response)).error);
   info = await response.json();
   describe();
+  offer((await (await asked("models")).json()).models);
   listen();
   document.body.dataset.state = "ready";
+}
+
+function at(path) {
+  return MODEL === null ? path : `models/${encodeURIComponent(MODEL)}/${path}`;
+}
+
+// Of several models, the one that is asked is chosen here. A folder is called by its name: its path cannot be in an address.
+function offer(models) {
+  if (models.length < 2) return;
+  const names = models.map(({ asked: name, model }) => (name.includes("/") ? model : name));
+  byId("of").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+  byId("of").value = names.includes(MODEL) ? MODEL : names[Math.max(0, models.findIndex(({ model }) => model === info.model))];
+  byId("of").addEventListener("change", () => { location.search = `?model=${encodeURIComponent(byId("of").value)}`; });
+  byId("which").hidden = false;
 }
 
 function describe() {
@@ -168,7 +184,7 @@ async function send(item, tries = 0) {
   const form = new FormData();
   if (item.file) form.append("file", item.file);
   const request = item.file ? { method: "POST", body: form } : { ...json, body: JSON.stringify({ text: item.text }) };
-  const response = await asked("predict", request);
+  const response = await asked(at("predict"), request);
   if (![429, 503].includes(response.status) || tries >= RETRIES) return response;
   const pause = Number(response.headers.get("Retry-After")) || 1;
   await new Promise((done) => setTimeout(done, pause * 1000));
@@ -200,9 +216,11 @@ function verdictOf(prediction) {
 
 function doubtsOf(prediction) {
   if (prediction.sure !== false) return [];
-  const others = prediction.possible.filter((label) => !prediction.labels.includes(label));
+  const others = prediction.possible.filter((label) => !prediction.labels.includes(label))
+    .sort((a, b) => prediction.probabilities[b] - prediction.probabilities[a]);
   const shown = others.slice(0, MOST_DOUBTS).join(", ");
-  const more = others.length > MOST_DOUBTS ? ` or ${others.length - MOST_DOUBTS} more` : "";
+  const left = Math.max(0, others.length - MOST_DOUBTS) + (prediction.possible_left_out ?? 0);
+  const more = left ? ` or ${left} more` : "";
   return [element("p", { class: "doubt" }, others.length ? `Not sure: it may also be ${shown}${more}.` : "Not sure.")];
 }
 

@@ -92,7 +92,7 @@ function describe(found) {
   if (Object.keys(models).length) return;
   models = found;
   const names = Object.keys(models);
-  byId("kind").textContent = `What ${names.join(", ")} was asked, and what is true`;
+  byId("kind").textContent = `What ${names.join(", ")} ${names.length > 1 ? "were" : "was"} asked, and what is true`;
   document.title = `Review ${names.join(", ")} · Holdfast`;
   byId("which").hidden = names.length < 2;
   byId("of").append(...names.map((name) => element("option", { value: name }, name)));
