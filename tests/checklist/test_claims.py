@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.checklist import ITEMS, boxes
+from holdfast.checklist import ITEMS, claim
 from holdfast.core.errors import DataError
+from holdfast.report import read_report
 from holdfast.workflows.checklist import checklist
 from tests.checklist.repositories import read
 
+QUESTION = "\n### Question 1\n> **Why?**\n>\n> Answer:\n\nSo.\n* [x] Use hydra\n"
 REPORTS = Path(__file__).resolve().parents[3] / "shared" / "reports"
 
 
@@ -20,7 +22,7 @@ def test_claims_without_evidence_and_evidence_without_claims_are_listed(tmp_path
         "* [ ] Setup version control for your data or part of your data\n"
         "* [x] Build the docker files locally\n"
         "* [x] Bake a cake\n"
-        "[x] no box at all\n"
+        "[x] no box at all\n" + QUESTION
     )
 
     found = checklist(read("tidy").write(tmp_path), report=report)["report"]
@@ -35,7 +37,7 @@ def test_claims_without_evidence_and_evidence_without_claims_are_listed(tmp_path
 def test_every_false_claim_of_a_repository_of_names_is_found(tmp_path: Path) -> None:
     example = read("names_only")
     report = tmp_path / "report.md"
-    report.write_text("".join(f"- [x] {line}\n" for line in LINES))
+    report.write_text("".join(f"- [x] {line}\n" for line in LINES) + QUESTION)
 
     found = checklist(example.write(tmp_path), report=report)["report"]
 
@@ -122,30 +124,29 @@ LINES = [
     [("000", 53, 7), ("001", 36, 27), ("002", 53, 41), ("003", 52, 38), ("004", 36, 28)],
 )
 def test_each_box_of_a_real_report_is_one_item(start: str, count: int, ticked: int) -> None:
-    found = boxes(next(REPORTS.glob(f"{start}*")).read_text("utf-8"))
+    boxes = read_report(next(REPORTS.glob(f"{start}*"))).checklist
 
-    items = [one["item"] for one in found]
+    items = [claim(box.line, box.text, ticked=box.ticked).item for box in boxes]
     generation = 1 if count < 40 else 2
     asked = {item.name for item in ITEMS if generation in item.generations}
     assert len(items) == len(set(items)) == count
     assert set(items) <= asked
     assert len(asked - set(items)) == (0 if start != "003" else 1)
-    assert sum(one["ticked"] for one in found) == ticked
+    assert sum(box.ticked for box in boxes) == ticked
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is no file"),
-        (b"", "has no boxes"),
-        (b"\xff\xfe\x00* [x", "has no boxes"),
-        (b" " * (5 << 20), "larger"),
+        (b"", "is empty"),
+        (b"\xff", "is not UTF-8"),
+        (b"x", "is no report"),
+        (QUESTION.encode(), "has no boxes"),
     ],
 )
-def test_a_report_that_is_none_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_report_that_is_none_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     report = tmp_path / "report.md"
-    if content is not None:
-        report.write_bytes(content)
+    report.write_bytes(content)
 
     with pytest.raises(DataError, match=message):
         checklist(tmp_path, report=report)

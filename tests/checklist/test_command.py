@@ -26,7 +26,9 @@ def test_the_table_names_what_was_seen_and_what_helps(tmp_path: Path) -> None:
 def test_json_and_page_hold_all_items_and_the_claims(tmp_path: Path) -> None:
     folder = read("names_only").write(tmp_path)
     report, page = tmp_path / "report.md", tmp_path / "page.html"
-    report.write_text("* [x] Use Hydra <script>alert(1)</script>\n")
+    report.write_text(
+        "* [x] Use Hydra <script>alert(1)</script>\n\n### Question 1\n> Why?\n> Answer:\n\nSo.\n"
+    )
 
     done = holdfast(
         *("checklist", str(folder), "--report", str(report), "--html", str(page), "--json"),

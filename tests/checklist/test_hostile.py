@@ -211,3 +211,31 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
         check(tmp_path / "nowhere")
     with pytest.raises(DataError, match="is a file"):
         check(tmp_path / "file")
+
+
+def test_texts_that_want_to_be_read_for_hours_take_seconds(tmp_path: Path) -> None:
+    many = 200_000
+    for name, text in {
+        "README.md": "![" * many,
+        "docs/a.md": "---question 1" * many,
+        "Makefile": " " * many + "\n" + "a " * many + ":\n" + "\\\n" * many,
+        "run.sh": "sudo " * many + "\n" + "\\\n" * many + "'" + "x;" * many,
+        "a.js": "\n" * many,
+        "a.tf": "\n" * many,
+        "requirements.txt": "/" * many,
+        "Dockerfile": "FROM x\n" + "COPY *a*a*a*a*b .\n" * 20_000,
+        ".dockerignore": "*a*a*a*\n" * 20_000,
+        "tests/test_a.py": "".join(f"def test_{n}():\n    assert f({n})\n" for n in range(8_000)),
+        "a.py": "import fastapi\napp = fastapi.FastAPI()\n"
+        + "".join(f"@app.get('/')\ndef f{n}():\n    f{n + 1}()\n" for n in range(8_000)),
+        ".git/config": '[remote "x"]' * 50_000,
+        ".git/packed-refs": "0" * many,
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text[: 1 << 20])
+    (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    started = time.process_time()
+
+    check(tmp_path)
+
+    assert time.process_time() - started < 20  # hours, before each was bounded

@@ -4,8 +4,8 @@ Nothing of the repository is run or imported; links are not followed, and all th
 """
 
 from holdfast.checklist.check import check
-from holdfast.checklist.claims import boxes, weigh
+from holdfast.checklist.claims import Claim, claim, weigh
 from holdfast.checklist.items import ITEMS, Item
 from holdfast.checklist.page import checklist_page
 
-__all__ = ["ITEMS", "Item", "boxes", "check", "checklist_page", "weigh"]
+__all__ = ["ITEMS", "Claim", "Item", "check", "checklist_page", "claim", "weigh"]

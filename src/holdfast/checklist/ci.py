@@ -8,6 +8,8 @@ from holdfast.checklist.commands import Command, commands_of
 from holdfast.checklist.documents import at, read_yaml, texts
 from holdfast.checklist.tree import Tree, line_of
 
+_MAX_WORKFLOWS = 200
+
 
 @dataclass(frozen=True)
 class Step:
@@ -67,7 +69,7 @@ def workflows(tree: Tree) -> list[Workflow]:
     found: list[Workflow] = []
     for path in tree.files:
         folder, _, name = path.rpartition("/")
-        if folder == ".github/workflows" and name.endswith((".yml", ".yaml")):
+        if len(found) < _MAX_WORKFLOWS and folder == ".github/workflows" and name.endswith((".yml", ".yaml")):
             found.extend(_github(path, tree.text(path) or ""))
     if text := tree.text(".gitlab-ci.yml"):
         found.extend(_gitlab(".gitlab-ci.yml", text))

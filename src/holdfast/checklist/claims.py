@@ -2,48 +2,55 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.checklist.items import ITEMS
 
-_BOX = re.compile(r"^\s*[*+-]\s+\[([ xX])\]\s+(.*)$")
 
+@dataclass(frozen=True)
+class Claim:
+    """A box of a report.
 
-def boxes(text: str) -> list[dict[str, Any]]:
-    """Each box of a report: its line, what it says, whether it is ticked, and the item that it is.
-
-    >>> boxes("* [x] Create a git repository (M5)")
-    [{'line': 1, 'text': 'Create a git repository (M5)', 'ticked': True, 'item': 'git'}]
+    Attributes:
+        line: from 1.
+        text: what it says.
+        ticked: whether it is claimed.
+        item: of the checklist; None where it is none of ours.
     """
-    found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if box := _BOX.match(line):
-            item = next(
-                (one.name for one in ITEMS if re.search(one.claim, box.group(2), re.IGNORECASE)), None
-            )
-            found.append(
-                {"line": number, "text": box.group(2).strip(), "ticked": box.group(1) != " ", "item": item}
-            )
-    return found
+
+    line: int
+    text: str
+    ticked: bool
+    item: str | None
 
 
-def weigh(found: Sequence[Mapping[str, Any]], answers: Mapping[str, str]) -> dict[str, list[Any]]:
+def claim(line: int, text: str, *, ticked: bool) -> Claim:
+    """A box with the item that it is.
+
+    >>> claim(1, "Create a git repository", ticked=True).item
+    'git'
+    """
+    item = next((one.name for one in ITEMS if re.search(one.claim, text, re.IGNORECASE)), None)
+    return Claim(line, text, ticked, item)
+
+
+def weigh(claims: Sequence[Claim], answers: Mapping[str, str]) -> dict[str, list[Any]]:
     """Claims without evidence, evidence without a claim, and claims that nobody can check from here.
 
     Args:
-        found: the boxes of a report.
+        claims: the boxes of a report.
         answers: the verdict of each item, by its id.
 
-    >>> weigh(boxes("* [x] Create a git repository"), {"git": "no"})["claimed_without_evidence"]
+    >>> weigh([claim(1, "Create a git repository", ticked=True)], {"git": "no"})["claimed_without_evidence"]
     [{'item': 'git', 'line': 1, 'text': 'Create a git repository'}]
     """
-    told = [(one, answers.get(str(one["item"]), "")) for one in found if one["item"]]
 
     def those(ticked: bool, verdict: str) -> list[dict[str, Any]]:
         return [
-            {"item": one["item"], "line": one["line"], "text": one["text"]}
-            for one, answer in told
-            if one["ticked"] is ticked and answer == verdict
+            {"item": one.item, "line": one.line, "text": one.text}
+            for one in claims
+            if one.item and one.ticked is ticked and answers.get(one.item) == verdict
         ]
 
     return {
@@ -51,5 +58,5 @@ def weigh(found: Sequence[Mapping[str, Any]], answers: Mapping[str, str]) -> dic
         "evidence_without_claim": those(False, "yes"),
         "claimed_and_seen": those(True, "yes"),
         "claimed_and_cannot_tell": those(True, "cannot tell"),
-        "unknown_lines": [{"line": one["line"], "text": one["text"]} for one in found if not one["item"]],
+        "unknown_lines": [{"line": one.line, "text": one.text} for one in claims if one.item is None],
     }

@@ -2,8 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
@@ -77,6 +77,39 @@ class Code:
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
     faults: list[tuple[int, str]] = field(default_factory=list)
+
+    @cached_property
+    def by_name(self) -> dict[str, Function]:
+        """Functions by their dotted place."""
+        return {one.name: one for one in self.functions}
+
+    @cached_property
+    def class_by_name(self) -> dict[str, Class]:
+        """Classes by their dotted place."""
+        return {one.name: one for one in self.classes}
+
+    @cached_property
+    def fixtures(self) -> dict[str, Function]:
+        """Fixtures of pytest by their names."""
+        return {
+            one.name: one
+            for one in self.functions
+            if any(name.startswith("pytest.fixture") for name in one.decorators)
+        }
+
+    @cached_property
+    def _inside(self) -> dict[str, list[Call]]:
+        found: dict[str, list[Call]] = {}
+        for call in self.calls:
+            name = call.inside
+            while name:
+                found.setdefault(name, []).append(call)
+                name = name.rpartition(".")[0]
+        return found
+
+    def within(self, name: str) -> list[Call]:
+        """The calls in a function, or in the methods of a class."""
+        return self._inside.get(name, [])
 
     @property
     def is_test(self) -> bool:
@@ -272,10 +305,3 @@ def _catches_import(handler: ast.ExceptHandler) -> bool:
     named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     wanted = ("ImportError", "ModuleNotFoundError", "Exception")
     return any(isinstance(one, ast.Name) and one.id in wanted for one in named)
-
-
-def within(code: Code, name: str) -> Iterator[Call]:
-    """The calls in a function, or in the methods of a class."""
-    for call in code.calls:
-        if call.inside == name or call.inside.startswith(name + "."):
-            yield call

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-_SPLIT = re.compile(r"&&|\|\||[;|\n]|(?<!&)&(?!&)")
+_RULE = re.compile(r"^([\w./ -]+?)\s*::?(?!=)\s*([^=#]*)(?:#.*)?$")
+_MAX_LINES = 2_000
+_MAX_CHARS = 5_000
+"""Of a script, and of a line of it."""
 _ASSIGNED = re.compile(r"^\w+=")
 _RUNNERS = {
     "uv": ("run",),
@@ -29,6 +32,7 @@ class Command:
         program: without its folder, and without what only starts it, such as `uv run` or `python -m`.
         args: the words after it.
         text: as it is written.
+        inside: the function that starts it, where code does.
     """
 
     file: str
@@ -36,6 +40,7 @@ class Command:
     program: str
     args: tuple[str, ...]
     text: str
+    inside: str = ""
 
     def has(self, *words: str) -> bool:
         """Whether these words follow each other in it."""
@@ -49,37 +54,49 @@ def commands_of(script: str, file: str, line: int | None = None) -> list[Command
     >>> [(it.program, it.args) for it in commands_of("cd x && uv run python -m pytest -q  # tests", "a.sh")]
     [('cd', ('x',)), ('pytest', ('-q',))]
     """
-    found = []
-    for place, text in _lines(script):
-        for part in _SPLIT.split(text):
-            if command := _command(part, file, None if line is None else line + place):
-                found.extend(command)
-    return found
+    return [
+        command
+        for place, text in _lines(script)
+        for words in _parted(text)
+        for command in _commands(words, text, file, None if line is None else line + place)
+    ]
 
 
 def _lines(script: str) -> Iterator[tuple[int, str]]:
     """Lines with those that go on joined, and the number of lines before each."""
     held, start = "", 0
-    for place, text in enumerate(script.split("\n")):
+    for place, text in enumerate(script.split("\n", _MAX_LINES)[:_MAX_LINES]):
         start = start if held else place
-        if text.rstrip().endswith("\\"):
+        if text.rstrip().endswith("\\") and len(held) < _MAX_CHARS:
             held += text.rstrip()[:-1] + " "
             continue
         whole = held + text
         held = ""
-        if not whole.lstrip().startswith("#"):
+        if not whole.lstrip().startswith("#") and len(whole) < _MAX_CHARS:
             yield start, re.sub(r"\s#.*$", "", whole)
 
 
-def _command(text: str, file: str, line: int | None) -> list[Command]:
+def _parted(text: str) -> list[list[str]]:
+    """The words of each command of a line; marks between commands do not part what is quoted."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    parted: list[list[str]] = [[]]
     try:
-        words = shlex.split(text, comments=False)
-    except ValueError:
-        words = text.split()
+        for word in lexer:
+            if set(word) <= set(";&|"):
+                parted.append([])
+            else:
+                parted[-1].append(word)
+    except ValueError:  # a quote that does not end
+        return [text.split()]
+    return parted
+
+
+def _commands(words: Sequence[str], text: str, file: str, line: int | None) -> list[Command]:
     return [
         Command(file, line, program, tuple(args), text.strip())
         for program, *args in _started(words)
-        if program != "echo"
+        if program not in ("echo", "printf")
     ]
 
 
@@ -119,11 +136,13 @@ def recipes(makefile: str, file: str) -> dict[str, tuple[list[str], list[Command
     """
     found: dict[str, tuple[list[str], list[Command]]] = {}
     targets: list[str] = []
-    for place, text in enumerate(makefile.split("\n"), start=1):
+    for place, text in enumerate(makefile.split("\n")[:_MAX_LINES], start=1):
         if text.startswith("\t"):
             for target in targets:
                 found[target][1].extend(commands_of(text.strip().lstrip("@-"), file, place))
-        elif rule := re.match(r"^([\w./ -]+?)\s*::?(?!=)\s*([^=#]*)(?:#.*)?$", text):
+        elif len(text) < _MAX_CHARS and (
+            rule := re.match(r"^([\w./ -]+?)\s*::?(?!=)\s*([^=#]*)(?:#.*)?$", text)
+        ):
             targets = rule.group(1).split()
             for target in targets:
                 found.setdefault(target, ([], []))[0].extend(rule.group(2).split())

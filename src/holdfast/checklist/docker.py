@@ -9,6 +9,7 @@ from holdfast.checklist.commands import Command, commands_of
 from holdfast.checklist.tree import Tree, normal
 
 _HERE = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
+_MAX_INSTRUCTIONS = 500
 
 
 @dataclass
@@ -32,7 +33,7 @@ def read_dockerfile(path: str, tree: Tree) -> Dockerfile:
     """What a Dockerfile says; sources may lie beside it or at the root."""
     it = Dockerfile(path)
     stages: set[str] = set()
-    for line, word, rest in _instructions(tree.text(path) or ""):
+    for line, word, rest in _instructions(tree.text(path) or "")[:_MAX_INSTRUCTIONS]:
         if word == "FROM":
             named = [part for part in rest.split() if not part.startswith("--")]
             it.bases.extend(named[:1])
@@ -109,7 +110,7 @@ def _is_ignored(place: str, folder: str, tree: Tree) -> bool:
     file = normal(f"{folder}/.dockerignore")
     kept = place[len(folder) + 1 :] if folder else place
     ignored = False
-    for line in tree.lines(file):
+    for line in tree.lines(file)[:_MAX_INSTRUCTIONS]:
         pattern = line.strip()
         if not pattern or pattern.startswith("#"):
             continue

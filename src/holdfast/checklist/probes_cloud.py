@@ -77,7 +77,7 @@ def deployments(repo: Repo) -> list[Seen]:
     for path in repo.tree.by_suffix.get(".tf", []):
         text = repo.tree.text(path) or ""
         if resource := re.search(
-            r'^\s*resource\s+"google_(cloud_run\w*|cloudfunctions\w*)"', text, re.MULTILINE
+            r'^[ \t]*resource[ \t]+"google_(cloud_run\w*|cloudfunctions\w*)"', text, re.MULTILINE
         ):
             found.append(Seen(path, line_of(text, resource.group().strip()), resource.group().strip()))
     return found
@@ -194,7 +194,7 @@ def alerts(repo: Repo) -> Answer:
             found.append(seen_command(one))
     for path in repo.tree.by_suffix.get(".tf", []):
         text = repo.tree.text(path) or ""
-        if re.search(r'^\s*resource\s+"google_monitoring_alert_policy"', text, re.MULTILINE):
+        if re.search(r'^[ \t]*resource[ \t]+"google_monitoring_alert_policy"', text, re.MULTILINE):
             found.append(
                 Seen(path, line_of(text, "google_monitoring_alert_policy"), "google_monitoring_alert_policy")
             )

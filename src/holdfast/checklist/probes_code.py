@@ -147,14 +147,16 @@ def typed_documented(repo: Repo) -> Answer:
     if not functions:
         return no("there are no functions")
     typed = [
-        one for _, one in functions if one.node.returns or any(arg.annotation for arg in one.node.args.args)
+        pair
+        for pair in functions
+        if pair[1].node.returns or any(arg.annotation for arg in pair[1].node.args.args)
     ]
     named: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]
     named = [(one.node.name, one.node) for code in repo.own for one in code.functions]
     named += [(one.node.name, one.node) for code in repo.own for one in code.classes]
     public = [node for name, node in named if not name.startswith("_")]
     told = [node for node in public if ast.get_docstring(node)]
-    first = next((code.path for code, one in functions if one in typed), functions[0][0].path)
+    first = (typed or functions)[0][0].path
     seen = (
         Seen(first, None, f"{len(typed)} of {len(functions)} functions have types"),
         Seen(first, None, f"{len(told)} of {len(public)} public functions and classes have a docstring"),

@@ -7,8 +7,6 @@ from holdfast.checklist.documents import at, parts
 from holdfast.checklist.repo import Repo, seen_command
 from holdfast.checklist.tree import line_of, normal
 
-_FILL = re.compile(r"fill here|lorem ipsum|TODO|a short description of the project", re.IGNORECASE)
-
 
 def _words(text: str) -> int:
     return len(re.sub(r"```.*?```", " ", text, flags=re.DOTALL).split())
@@ -94,10 +92,10 @@ def diagram(repo: Repo) -> Answer:
     for path in repo.tree.named("*.md")[:300]:
         text = repo.tree.text(path) or ""
         if drawn := re.search(
-            r"^```mermaid\n\s*(graph|flowchart|sequenceDiagram|C4\w*|architecture)", text, re.MULTILINE
+            r"^```mermaid\n[ \t]*(graph|flowchart|sequenceDiagram|C4\w*|architecture)", text, re.MULTILINE
         ):
             return yes(Seen(path, line_of(text, drawn.group()), "a diagram in Mermaid"))
-        for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)", text):
+        for alt, target in re.findall(r"!\[([^\]\n]{0,400})\]\(([^)\s]{1,400})", text):
             named = f"{alt} {target.rpartition('/')[2]}"
             stages = {word.lower() for word in _STAGES.findall(alt)}
             if target.startswith("http") or not (_DIAGRAM.search(named) or len(stages) > 2):
@@ -115,6 +113,9 @@ def diagram(repo: Repo) -> Answer:
     )
 
 
+_LEFT = re.compile(r"---\s{0,9}question \d+[^\n]{0,80}fill here\s{0,9}---", re.IGNORECASE)
+
+
 def report(repo: Repo) -> Answer:
     """A report without questions that were left open."""
     for path in repo.tree.named("*.md"):
@@ -124,7 +125,9 @@ def report(repo: Repo) -> Answer:
             continue
         left = [
             line_of(text, one.group())
-            for one in re.finditer(r"---\s*question \d+[^\n]*fill here\s*---", text, re.IGNORECASE)
+            for one in re.finditer(
+                r"---\s{0,9}question \d+[^\n]{0,80}fill here\s{0,9}---", text, re.IGNORECASE
+            )
         ]
         if left:
             return no(f"{len(left)} of {questions} questions are open", Seen(path, left[0], "fill here"))

@@ -47,7 +47,7 @@ def _asks_model(repo: Repo, code: Code, function: str) -> list[Seen]:
 
 def _infers(repo: Repo, code: Code, call: Call) -> bool:
     """Whether a call asks a model: by what it is called on, else by its name."""
-    if any(one.name == call.name for one in code.functions):
+    if call.name in code.by_name:
         return False
     made = call.name.removesuffix("()")
     if made != call.name:  # an object is called: what is its class?

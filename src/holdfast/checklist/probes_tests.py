@@ -109,8 +109,8 @@ def load_test(repo: Repo) -> Answer:
             found.append(Seen(code.path, asks[0].line, f"{one.name}: {asks[0].name}(…)"))
     for path in repo.tree.by_suffix.get(".js", []):
         text = repo.tree.text(path) or ""
-        if re.search(r"^\s*import\b.*['\"]k6/http['\"]", text, re.MULTILINE) and re.search(
-            r"^\s*http\.\w+\(|[=( ]http\.(get|post)\(", text, re.MULTILINE
+        if re.search(r"^[ \t]*import\b.{0,200}['\"]k6/http['\"]", text, re.MULTILINE) and re.search(
+            r"^[ \t]*http\.\w+\(|[=( ]http\.(get|post)\(", text, re.MULTILINE
         ):
             found.append(Seen(path, line_of(text, "k6/http"), "a script of k6"))
     for command in repo.commands:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,6 +18,8 @@ from holdfast.checklist.tree import Tree, line_of
 
 MAX_CODE_BYTES = 4 << 20
 _MAX_YAMLS = 500
+_MAX_IMAGES = 100
+_MAX_ROUTES = 300
 _STARTS = re.compile(r"subprocess\.(run|call|check_call|check_output|Popen)|os\.system")
 _Fact = TypeVar("_Fact")
 _TELLING = re.compile(
@@ -107,9 +110,8 @@ class Repo:
     def dockerfiles(self) -> list[Dockerfile]:
         """Those that images are built from."""
         paths = self.tree.named("dockerfile", "dockerfile.*", "*.dockerfile", "containerfile")
-        return [
-            read_dockerfile(path, self.tree) for path in paths if not path.endswith((".dockerignore", ".py"))
-        ]
+        named = [path for path in paths if not path.endswith((".dockerignore", ".py"))]
+        return [read_dockerfile(path, self.tree) for path in named[:_MAX_IMAGES]]
 
     @cached_property
     def yamls(self) -> dict[str, list[Any]]:
@@ -231,7 +233,8 @@ class Repo:
             for call in code.calls:
                 if _STARTS.fullmatch(call.name) or (tasks and call.name.endswith(".run")):
                     for text in _words(call):
-                        yield from commands_of(text, code.path, call.line)
+                        for command in commands_of(text, code.path, call.line):
+                            yield replace(command, inside=call.inside)
 
     def expanded(self, commands: list[Command] | Iterator[Command]) -> list[Command]:
         """Commands with those of the targets and scripts that they call."""
@@ -250,14 +253,12 @@ class Repo:
                     waiting.extend(
                         Command(command.file, command.line, "make", (need,), command.text) for need in needs
                     )
-            script = command.program if command.program.endswith(".sh") else ""
-            if command.program in ("bash", "sh", "tox", "nox", "invoke", "inv"):
-                script = {"tox": "tox.ini", "nox": "noxfile.py", "invoke": "tasks.py", "inv": "tasks.py"}.get(
-                    command.program, next((word for word in command.args if word.endswith(".sh")), "")
+            script, task = _script_of(command)
+            if script and f"{script} {task}" not in seen:
+                seen.add(f"{script} {task}")
+                waiting.extend(
+                    one for one in self.commands if one.file.endswith(script) and task in ("", one.inside)
                 )
-            if script and script not in seen:
-                seen.add(script)
-                waiting.extend(one for one in self.commands if one.file.endswith(script))
         return found
 
     def calls(self, pattern: str, codes: list[Code] | None = None) -> list[tuple[Code, Call]]:
@@ -288,13 +289,14 @@ class Repo:
             r"fastapi(\.\w+)*\.(FastAPI|APIRouter)\(\)\.(get|post|put|patch|delete|websocket|api_route)\(\)"
         )
         imported = re.compile(r".*\.(app|api|router)\.(get|post|put|patch|delete|websocket)\(\)")
-        return [
+        found = [
             (code, function)
             for code in self.own
             if code.imported("fastapi")
             for function in code.functions
             if any(app.fullmatch(one) or imported.fullmatch(one) for one in function.decorators)
         ]
+        return found[:_MAX_ROUTES]
 
     def reached(self, code: Code, function: str, depth: int = 3) -> list[tuple[Code, Call]]:
         """Calls in a function and in those functions of the repository that it calls."""
@@ -306,24 +308,13 @@ class Repo:
             if (where.path, name) in seen:
                 continue
             seen.add((where.path, name))
-            for call in where.calls:
-                if call.inside != name and not call.inside.startswith(name + "."):
-                    continue
+            for call in where.within(name):
                 found.append((where, call))
                 last = call.name.rpartition(".")[2]
                 target = where if "." not in call.name else self.module_of(call.name)
                 if left and target is not None:
                     waiting.append((target, last, left - 1))
         return found
-
-    def assigned_text(self, code: Code, name: str) -> str | None:
-        """The text that a name of a file stands for, if it is written out."""
-        for node in ast.iter_child_nodes(code.tree) if code.tree else ():
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                for target in node.targets:
-                    if isinstance(target, ast.Name) and target.id == name:
-                        return str(node.value.value)
-        return None
 
 
 def seen_call(pair: tuple[Code, Call]) -> Seen:
@@ -335,6 +326,18 @@ def seen_call(pair: tuple[Code, Call]) -> Seen:
 def seen_command(command: Command) -> Seen:
     """A command line as evidence."""
     return Seen(command.file, command.line, command.text)
+
+
+def _script_of(command: Command) -> tuple[str, str]:
+    """The file that a command runs more commands of, and the task in it, where it names one."""
+    if command.program.endswith(".sh"):
+        return command.program, ""
+    named = [word for word in command.args if not word.startswith("-")]
+    if command.program in ("invoke", "inv"):
+        return "tasks.py", named[0].replace("-", "_") if named else ""
+    if command.program in ("bash", "sh"):
+        return next((word for word in named if word.endswith(".sh")), ""), ""
+    return {"tox": "tox.ini", "nox": "noxfile.py"}.get(command.program, ""), ""
 
 
 def _words(call: Call) -> list[str]:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from holdfast.checklist.code import Code, Function, within
+from holdfast.checklist.code import Code, Function
 from holdfast.checklist.repo import Repo
 
 Kind = Literal["data", "model", "api"]
@@ -61,7 +61,7 @@ def _is_collected(code: Code, function: Function) -> bool:
     if not (file.startswith("test") or file.endswith("_test.py")):
         return False
     if owners:
-        owner = next((one for one in code.classes if one.name == owners[0]), None)
+        owner = code.class_by_name.get(owners[0])
         return owner is not None and (
             owners[0].startswith("Test") or any(base.endswith("TestCase") for base in owner.bases)
         )
@@ -76,7 +76,7 @@ def _asserts(code: Code, function: Function, repo: Repo, depth: int = 2) -> bool
             name = code.name_of(node.func)
             if _ASSERTING.fullmatch(name) and (node.args or node.keywords or ".assert_" in name):
                 return any(_depends(arg) for arg in node.args) or ".assert_" in name or "raises" in name
-            helper = next((one for one in code.functions if one.name == name), None)
+            helper = code.by_name.get(name)
             if (
                 depth
                 and helper is not None
@@ -95,10 +95,9 @@ def _depends(test: ast.expr) -> bool:
 def _kinds(repo: Repo, code: Code, function: Function) -> frozenset[Kind]:
     kinds: set[Kind] = set()
     names = _names(code, function)
-    calls = [call.name for call in within(code, function.name)]
-    fixtures = [
-        one for one in _fixtures(repo, code) if one.name in {arg.arg for arg in function.node.args.args}
-    ]
+    calls = [call.name for call in code.within(function.name)]
+    args = [arg.arg for arg in function.node.args.args]
+    fixtures = [one.fixtures[arg] for one in _sources(repo, code) for arg in args if arg in one.fixtures]
     for fixture in fixtures:
         names |= _names(code, fixture)
     if any(_ASKS.fullmatch(name) for name in calls) or (
@@ -107,7 +106,7 @@ def _kinds(repo: Repo, code: Code, function: Function) -> frozenset[Kind]:
         kinds.add("api")
     for name in names:
         kinds.update(_kind_of(repo, name))
-    if any(_opens_data(node) for node in ast.walk(function.node)):
+    if any(_opens_data(node) for part in function.node.body for node in ast.walk(part)):
         kinds.add("data")
     return frozenset(kinds)
 
@@ -115,7 +114,7 @@ def _kinds(repo: Repo, code: Code, function: Function) -> frozenset[Kind]:
 def _names(code: Code, function: Function) -> set[str]:
     """What a function speaks of, written out."""
     found = set()
-    for node in ast.walk(function.node):
+    for node in (node for part in function.node.body for node in ast.walk(part)):
         if isinstance(node, ast.Attribute | ast.Name):
             found.add(code.name_of(node).replace("()", ""))
         elif isinstance(node, ast.ImportFrom | ast.Import):
@@ -124,15 +123,12 @@ def _names(code: Code, function: Function) -> set[str]:
     return found
 
 
-def _fixtures(repo: Repo, code: Code) -> list[Function]:
+def _sources(repo: Repo, code: Code) -> list[Code]:
+    """The files whose fixtures a test can take."""
     folder = code.path.rpartition("/")[0]
-    shared = [one for one in repo.tests if one.path in (f"{folder}/conftest.py", "tests/conftest.py")]
-    return [
-        function
-        for one in [code, *shared]
-        for function in one.functions
-        if any(name.startswith("pytest.fixture") for name in function.decorators)
-    ]
+    by_path = repo.shared("tests by path", lambda: {one.path: one for one in repo.tests})
+    paths = dict.fromkeys((code.path, f"{folder}/conftest.py", "tests/conftest.py"))
+    return [by_path[path] for path in paths if path in by_path]
 
 
 def _opens_data(node: ast.AST) -> bool:
@@ -149,14 +145,14 @@ def _kind_of(repo: Repo, name: str) -> set[Kind]:
     if target is None or target.is_test or target.tree is None:
         return set()
     last = name.rpartition(".")[2]
-    for one in target.classes:
-        if one.name == last:
-            if any(_DATA_BASE.fullmatch(base) for base in one.bases):
-                return {"data"}
-            if any(_MODEL_BASE.fullmatch(base) for base in one.bases):
-                return {"model"}
-    if any(one.name == last for one in target.functions):
-        if any(_TRAINS.fullmatch(call.name) for call in within(target, last)):
+    kind = target.class_by_name.get(last)
+    for base in kind.bases if kind else ():
+        if _DATA_BASE.fullmatch(base):
+            return {"data"}
+        if _MODEL_BASE.fullmatch(base):
+            return {"model"}
+    if last in target.by_name:
+        if any(_TRAINS.fullmatch(call.name) for call in target.within(last)):
             return {"model"}
         if target.called(r"fastapi\.FastAPI"):
             return set()
@@ -165,7 +161,7 @@ def _kind_of(repo: Repo, name: str) -> set[Kind]:
         if _MODEL_NAME.search(last) or _MODEL_NAME.search(target.path.removesuffix(".py")):
             return {"model"}
         return set()
-    if any(one.name == last for one in target.classes):
+    if kind is not None:
         if _MODEL_NAME.search(last):
             return {"model"}
         return {"data"} if _DATA_NAME.search(last) else set()

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from holdfast.checklist import boxes, check, checklist_page, weigh
+from holdfast.checklist import Claim, check, checklist_page, claim, weigh
 from holdfast.core.errors import DataError
 from holdfast.core.files import write_text
-
-_MAX_REPORT = 4 << 20
+from holdfast.report import read_report
 
 
 def checklist(folder: Path, *, report: Path | None = None, html: Path | None = None) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def checklist(folder: Path, *, report: Path | None = None, html: Path | None = N
     Raises:
         DataError: if the folder or the report cannot be read, or the report has no boxes.
     """
-    claimed = _boxes(report) if report else None
+    claimed = _claims(report) if report else None
     result = check(folder)
     if report and claimed is not None:
         answers = {item["id"]: item["answer"] for item in result["items"]}
@@ -32,14 +31,10 @@ def checklist(folder: Path, *, report: Path | None = None, html: Path | None = N
     return result
 
 
-def _boxes(report: Path) -> list[dict[str, Any]]:
-    if not report.is_file():
-        raise DataError(f"the report {str(report)!r} is no file", hint="name the Markdown file of the report")
-    if report.stat().st_size > _MAX_REPORT:
-        raise DataError(
-            f"the report {str(report)!r} is larger than {_MAX_REPORT >> 20} MB", hint="name its Markdown file"
-        )
-    found = boxes(report.read_bytes().decode("utf-8-sig", errors="replace"))
+def _claims(report: Path) -> list[Claim]:
+    found = [claim(box.line, box.text, ticked=box.ticked) for box in read_report(report).checklist]
     if not found:
-        raise DataError(f"the report {str(report)!r} has no boxes", hint="boxes are lines such as `* [x] …`")
+        raise DataError(
+            f"{report} has no boxes", hint="boxes are lines such as `* [x] …` above the first question"
+        )
     return found
