@@ -102,7 +102,8 @@ def _is_there(source: str, folder: str, tree: Tree) -> bool:
         return not place or not _is_ignored(place, folder, tree)
     if any(letter in source for letter in "*?["):
         return bool(tree.matching(place))
-    return tree.has(f"{place}.dvc")  # what `dvc pull` brings
+    parents = [place, *(place[:at] for at, letter in enumerate(place) if letter == "/")]
+    return any(tree.has(f"{parent}.dvc") for parent in parents)  # what `dvc pull` brings
 
 
 def _is_ignored(place: str, folder: str, tree: Tree) -> bool:

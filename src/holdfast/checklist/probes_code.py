@@ -340,6 +340,9 @@ def logging(repo: Repo) -> Answer:
     )
 
 
+_LIGHTNING = ("pytorch_lightning", "lightning")
+
+
 def lightning(repo: Repo) -> Answer:
     """A LightningModule with a training step, and a Trainer that fits."""
     package = r"(pytorch_lightning|lightning(\.pytorch)?)\."
@@ -349,6 +352,8 @@ def lightning(repo: Repo) -> Answer:
         if any(function.name == f"{one.name}.training_step" for function in code.functions)
     ]
     fits = repo.calls(package + r"(\w+\.)*Trainer\(\)\.fit")
+    if repo.calls(package + r"(\w+\.)*Trainer"):  # and a function may have given it
+        fits = fits or [pair for pair in repo.calls(r"\w+(\(\))?\.fit") if pair[0].imported(*_LIGHTNING)]
     seen = [Seen(code.path, one.node.lineno, f"class {one.name}(LightningModule)") for code, one in modules]
     if modules and fits:
         return yes(*seen, *map(seen_call, fits))

@@ -45,16 +45,32 @@ def _asks_model(repo: Repo, code: Code, function: str) -> list[Seen]:
     return []
 
 
+_NAMED = re.compile(r"_?(\w+_)?(model|net|classifier|clf|pipe|pipeline|learner|predictor)s?", re.IGNORECASE)
+_MOVED = re.compile(r"(\.(to|eval|cuda|cpu|half|float|train|bfloat16)\(\))+$")
+
+
 def _infers(repo: Repo, code: Code, call: Call) -> bool:
     """Whether a call asks a model: by what it is called on, else by its name."""
-    if call.name in code.by_name:
-        return False
-    made = call.name.removesuffix("()")
-    if made != call.name:  # an object is called: what is its class?
+    target = repo.module_of(call.name) if "." in call.name else code
+    if target is not None and call.name.rpartition(".")[2] in {**target.by_name, **target.class_by_name}:
+        return False  # a function or a class of the repository, such as `load_model`
+    made = _MOVED.sub("", call.name)
+    if made.endswith("()"):  # an object is called: what is its class, or its name?
+        made = made.removesuffix("()")
         where, last = repo.module_of(made) or code, made.rpartition(".")[2]
         models = repo.shared("models", lambda: {(one.path, kind.name) for one, kind in repo.classes(MODULE)})
-        return (where.path, last) in models or bool(_INFERS.fullmatch(call.name))
-    return bool(_INFERS.fullmatch(call.name))
+        return (where.path, last) in models or bool(
+            _INFERS.fullmatch(call.name) or _NAMED.fullmatch(_raw(call))
+        )
+    return bool(_INFERS.fullmatch(call.name) or _NAMED.fullmatch(_raw(call)))
+
+
+def _raw(call: Call) -> str:
+    """The last part of what is called, as it is written."""
+    node: ast.AST = call.node.func
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def special_server(repo: Repo) -> Answer:

@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from contextlib import suppress
 from fnmatch import fnmatch, translate
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,17 @@ MAX_DEPTH = 40
 MAX_BYTES = 1 << 20
 _SKIPPED = {
     *(".git", ".hg", ".svn", "node_modules", "venv", ".venv", "site-packages", "__pycache__", ".tox", ".nox"),
-    *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".ipynb_checkpoints", ".eggs"),
+    *(
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+        ".hypothesis",
+        ".ipynb_checkpoints",
+        ".eggs",
+        ".hydra",
+        "mlruns",
+        "lightning_logs",
+    ),
 }
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -63,7 +74,7 @@ class Tree:
                 if entry.is_symlink():
                     links += 1
                 elif entry.is_dir(follow_symlinks=False):
-                    if entry.name in _SKIPPED or (Path(entry.path) / "pyvenv.cfg").is_file():
+                    if entry.name in _SKIPPED or _is_made(entry):
                         continue
                     self.folders.add(name)
                     if name.count("/") < MAX_DEPTH:
@@ -141,6 +152,14 @@ class Tree:
     def lines(self, path: str) -> list[str]:
         """The lines of a file; none where it cannot be read."""
         return (self.text(path) or "").split("\n")
+
+
+def _is_made(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder was written by a tool: an environment, or what W&B keeps of its runs."""
+    if entry.name == "wandb":
+        with suppress(OSError), os.scandir(entry.path) as inside:
+            return any(one.name.startswith(("run-", "offline-run-", "latest-run")) for one in inside)
+    return (Path(entry.path) / "pyvenv.cfg").is_file()
 
 
 def read_bytes(path: Path) -> bytes | None:
