@@ -148,3 +148,21 @@ def test_dashes_around_an_answer_are_a_note() -> None:
 
 def test_a_report_of_no_known_template_is_not_held_against_one() -> None:
     assert checked(report(["a b"] * 27)).generation is None
+
+
+def test_pictures_beyond_a_thousand_are_not_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.report.check._PICTURES", 2)
+    answer = " ".join(f"![]({name}.png)" for name in "abc")
+
+    verdict = checked(question(1, answer, asks="Upload 1-3 images.", length=""), tmp_path).verdicts[0]
+
+    assert [it.state for it in verdict.files] == ["missing", "missing", "unseen"]
+    assert [it.kind for it in verdict.notes] == ["image-unseen"]
+
+
+def test_of_very_many_leftovers_the_first_are_told() -> None:
+    verdict = checked(report(["TODO x " * 1000])).verdicts[0]
+
+    assert [it.kind for it in verdict.problems] == ["draft"] * 50 + ["words"]

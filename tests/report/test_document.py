@@ -57,6 +57,23 @@ def test_a_block_of_code_that_never_ends_hides_no_question() -> None:
     assert [read.text.split("\n")[line - 1] for line in read.open_fences] == ["```bash"]
 
 
+def test_nor_does_one_that_seems_to_end_in_a_later_answer() -> None:
+    read = parse_report(report(["see\n```\nrun", "one two", "```\nrun me\n```"]))
+
+    assert [it.number for it in read.questions] == [1, 2, 3]
+    assert read.questions[2].code == (True, True, True)
+    assert [read.questions[0].answer_line + 1] == list(read.open_fences)
+
+
+def test_words_between_a_heading_and_its_question_are_no_answer() -> None:
+    text = report(["a b", "c d"]).replace("### Question 1\n", "### Question 1\n\nBy the team.\n")
+
+    read = parse_report(text)
+
+    assert [(it.number, it.answer) for it in read.questions] == [(1, "a b"), (2, "c d")]
+    assert read.stray_prompts == ()
+
+
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_a_question_without_its_heading_is_found_by_its_quoted_lines(place: int) -> None:
     text = report(["first here", "second here", "third here"]).replace(f"### Question {place}\n", "")
@@ -107,6 +124,19 @@ def test_a_heading_that_stands_twice_in_a_row_is_one_question() -> None:
     read = parse_report(report(["a b", "c d"]).replace("### Question 2", "### Question 2\n\n### Question 2"))
 
     assert [(it.number, it.answer, len(it.others)) for it in read.questions] == [(1, "a b", 0), (2, "c d", 1)]
+
+
+def test_nor_is_it_the_next_one_where_that_lost_its_own() -> None:
+    text = report(["a b", "c d", "e f", "g h"]).replace("### Question 3\n", "")
+
+    read = parse_report(text.replace("### Question 2", "### Question 2\n### Question 2"))
+
+    assert [(it.number, it.answer) for it in read.questions] == [
+        (1, "a b"),
+        (2, "c d"),
+        (3, "e f"),
+        (4, "g h"),
+    ]
 
 
 def test_a_question_pasted_into_an_answer_is_part_of_it() -> None:

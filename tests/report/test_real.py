@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from holdfast.report import Checked, check_report, read_report
+from holdfast.report import Checked, check_report, parse_report, read_report
 from tests.reports import REAL
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="needs the reports beside the checkout")
@@ -124,3 +124,52 @@ def test_two_answers_fall_short_and_no_other() -> None:
         it.question.number for it in checked("004").verdicts if any(n.kind == "template" for n in it.notes)
     ]
     assert changed == [5]
+
+
+@pytest.mark.parametrize("name", ["003", "004"])
+def test_whichever_heading_is_missing_every_answer_is_found(name: str) -> None:
+    text = next(REAL.glob(f"{name}_*")).read_text(encoding="utf-8")
+    answers = [it.answer for it in parse_report(text).questions]
+
+    for number in range(1, len(answers) + 1):
+        torn = parse_report(text.replace(f"### Question {number}\n", ""))
+        assert [it.answer for it in torn.questions] == answers
+        assert [it.number for it in torn.questions if it.heading == "missing"] == [number]
+
+
+@pytest.mark.parametrize("number", [1, 14, 30, 31])
+def test_a_question_that_is_cut_out_is_missed(number: int) -> None:
+    text = next(REAL.glob("003_*")).read_text(encoding="utf-8")
+    lines = text.split("\n")
+    cut = parse_report(text).question(number)
+    assert cut
+    kept = parse_report("\n".join([*lines[: cut.line - 1], *lines[cut.end_line :]]))
+
+    found = check_report(kept, REAL)
+
+    assert found.generation == 31
+    assert [it.text for it in found.problems] == [
+        f"the heading `### Question {number}` is missing, and its text was not found"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "falls_short"),
+    [
+        (
+            "> Recommended answer length: 200-400 words.\n",
+            "> Recommended answer length: 2-400 words.\n",
+            "limits",
+            True,
+        ),
+        ("> *The biggest challenges", "> *Our biggest challenges", "template", False),
+        ("### Question 30\n", "## Question 30\n", "heading", False),
+    ],
+)
+def test_what_was_done_to_the_template_is_told(old: str, new: str, kind: str, falls_short: bool) -> None:
+    text = next(REAL.glob("003_*")).read_text(encoding="utf-8")
+    assert text.count(old) == 1
+
+    verdict = check_report(parse_report(text.replace(old, new)), REAL).verdicts[29]
+
+    assert kind in [it.kind for it in (verdict.problems if falls_short else verdict.notes)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from holdfast.report.constraints import Span
@@ -10,6 +11,10 @@ from holdfast.report.marks import Mark, marks_of, remains
 from holdfast.report.pictures import KINDS, Found, Picture, find
 from holdfast.report.wordings import change_of, generation_of
 
+_PICTURES = 1_000
+"""Of a report that are looked for: more take minutes, and nobody needs them."""
+_TOLD = 50
+"""Of one question and kind that are told: who left more knows."""
 _QUOTED = 80
 """Characters that are shown of a text that somebody left."""
 
@@ -80,23 +85,34 @@ def check_report(report: Report, folder: Path) -> Checked:
         folder: where it lies, for its pictures. Files outside of it are not opened.
     """
     generation = generation_of(report.questions)
-    verdicts = tuple(_verdict(question, folder, generation) for question in report.questions)
+    looked = _looked(report.questions, folder)
+    verdicts = tuple(_verdict(question, files, generation) for question, files in looked)
     strays = [
         Finding("template", f"a question of the template stands within an answer, from line {line}", line)
-        for line in report.stray_prompts
+        for line in report.stray_prompts[:_TOLD]
     ]
     return Checked(generation, verdicts, tuple(_headings(report, generation)), tuple(strays))
 
 
-def _verdict(question: Question, folder: Path, generation: int | None) -> Verdict:
-    files = tuple(find(picture.target, folder) for picture in question.pictures)
+def _looked(questions: Sequence[Question], folder: Path) -> Iterator[tuple[Question, tuple[Found, ...]]]:
+    """Each question with where its pictures are."""
+    known: dict[str, Found] = {}
+    for question in questions:
+        targets = [picture.target for picture in question.pictures]
+        for target in targets:
+            if target not in known and len(known) < _PICTURES:
+                known[target] = find(target, folder)
+        yield question, tuple(known.get(target, Found("unseen")) for target in targets)
+
+
+def _verdict(question: Question, files: tuple[Found, ...], generation: int | None) -> Verdict:
     left = remains(question.answer)
     lines = question.answer.split("\n") if question.answer else []
     marks = marks_of(lines, question.code, first=question.answer_line)
     problems = list(_size(question)) if left else list(_nothing(question, marks))
     problems = [*(_left_over(marks) if left else ()), *problems]
     notes: list[Finding] = []
-    for picture, file in zip(question.pictures, files, strict=True):
+    for picture, file in islice(zip(question.pictures, files, strict=True), _TOLD):
         found, falls_short = _picture(picture, file)
         is_told = picture.shown or not any(it.kind == "images" for it in problems)
         if found and is_told:
@@ -146,7 +162,7 @@ def _left_over(marks: Sequence[Mark]) -> Iterator[Finding]:
         "draft": "a draft mark is left",
         "shouted": "a note is left",
     }
-    for mark in marks:
+    for mark in marks[:_TOLD]:
         text = mark.text if len(mark.text) <= _QUOTED else f"{mark.text[: _QUOTED - 1]}…"
         yield Finding(mark.kind, f"{names[mark.kind]}: {text}", mark.line)
 
@@ -167,6 +183,7 @@ def _picture(picture: Picture, file: Found) -> tuple[Finding | None, bool]:
         "damaged": (f"{name} is no PNG or JPEG, whatever its name says", True),
         "elsewhere": (f"{name} cannot be checked: its folder is not beside the report", False),
         "outside": (f"{name} lies outside of the report's folder, and was not looked at", False),
+        "unseen": (f"{name} was not looked for: the report has too many pictures", False),
         "remote": (f"{name} is remote: whether it is there is not checked", False),
     }
     text, falls_short = texts.get(file.state, ("", False))
@@ -218,7 +235,7 @@ def _headings(report: Report, generation: int | None) -> Iterator[Finding]:
         if question.others:
             lines = _lines(sorted((question.line, *question.others)))
             yield Finding("heading-doubled", f"{name} stands twice: {lines}", question.line)
-    for line, number, given in report.renumbered:
+    for line, number, given in report.renumbered[:_TOLD]:
         said = f"the second heading `### Question {number}`, in line {line}, is taken for question {given}"
         yield Finding("heading-doubled", said, line)
     for number in sorted(set(range(1, (generation or max(present)) + 1)) - present):
@@ -229,7 +246,7 @@ def _headings(report: Report, generation: int | None) -> Iterator[Finding]:
         yield Finding(
             "heading", f"the template has {generation} questions, and no question {number}", question.line
         )
-    for line in report.open_fences:
+    for line in report.open_fences[:_TOLD]:
         yield Finding("code", f"the block of code that begins in line {line} never ends", line)
 
 

@@ -20,6 +20,9 @@ SIDE = 1600
 """Pixels of the longer side in the page."""
 BUDGET_BYTES = 40_000_000
 """Of all pictures in a page."""
+_FIGURES = 300
+"""Different pictures in a page."""
+_MANY = "the page has too many pictures already"
 _PLAIN_PNG_BYTES = 400_000
 """A PNG without transparency that is larger becomes a JPEG."""
 _KINDS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/jpg;base64,")
@@ -51,11 +54,11 @@ class Embedder:
 
     def figure(self, target: str, alt: str) -> Markup:
         """A picture with its text below; or in its place a note why it is not shown."""
-        if target not in self._made:
+        if target not in self._made and len(self._made) <= _FIGURES:
             self._made[target] = self._picture(target)
-        made = self._made[target]
+        made = self._made.get(target, _MANY)
         if not isinstance(made, str) and self._bytes + len(made[0]) > BUDGET_BYTES:
-            made = "the page has too many pictures already"
+            made = _MANY
         if isinstance(made, str):
             self.left_out.append((target[:_SHOWN], made))
             name = target if len(target) <= _SHOWN else f"{target[: _SHOWN - 1]}…"

@@ -57,7 +57,7 @@ def report_page(report: Report, checked: Checked, folder: Path, *, name: str) ->
     page = tag(
         "div",
         _top(title, report, checked),
-        _contents(checked.verdicts),
+        _contents(report, checked.verdicts),
         main,
         tag("footer", made),
         class_="page",
@@ -105,7 +105,7 @@ def _top(title: str, report: Report, checked: Checked) -> Markup:
     )
 
 
-def _contents(verdicts: Sequence[Verdict]) -> Markup:
+def _contents(report: Report, verdicts: Sequence[Verdict]) -> Markup:
     parts = []
     for section, found in groupby(verdicts, key=lambda verdict: verdict.question.section):
         lines = [
@@ -122,6 +122,8 @@ def _contents(verdicts: Sequence[Verdict]) -> Markup:
             for verdict in found
         ]
         parts += [tag("p", section or "Questions", class_="group"), tag("ol", *lines)]
+    if report.checklist:
+        parts.append(tag("p", tag("a", "Checklist", href="#checklist"), class_="group"))
     return tag("nav", *parts, aria_label="Contents", tabindex="0")
 
 

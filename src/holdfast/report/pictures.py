@@ -12,7 +12,9 @@ KINDS = (".png", ".jpg", ".jpeg")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _REMOTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
-State = Literal["here", "missing", "elsewhere", "outside", "remote", "embedded", "format", "damaged"]
+State = Literal[
+    "here", "missing", "elsewhere", "outside", "remote", "embedded", "format", "damaged", "unseen"
+]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Found:
         state: `here`; `missing` from a folder that is there, or `elsewhere` with its folder; `outside` of the
             report's folder; `remote`; `embedded` in the text; of another `format`; `damaged`, so not what
             its name says.
+            `unseen` where a report has too many to look at.
         path: where it is; None unless it is here.
         near: a file whose name differs in case only.
     """

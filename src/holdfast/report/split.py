@@ -7,6 +7,8 @@ from typing import Literal
 
 from holdfast.report.lines import ANSWER, SECTION, Lines
 
+_MOST = 200
+"""Questions without headings are not counted beyond that."""
 _MARK = re.compile(r"^\s*\**answer:\**\s*", re.IGNORECASE)
 """The mark of an answer where its quote mark was lost."""
 
@@ -95,7 +97,7 @@ def _numbers(number: int | None, count: int, taken: Set[int]) -> list[int | None
         return [None] * (count - len(free)) + list(free)
     numbers: list[int | None] = [number]
     for _ in range(count - 1):
-        is_free = number + 1 not in taken
+        is_free = number + 1 not in taken and number < _MOST
         number += is_free
         numbers.append(number if is_free else None)
     return numbers
