@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.core.errors import DataError
 from holdfast.report import Item, Span, parse_report, read_report
@@ -233,3 +235,49 @@ def test_a_hostile_text_is_read_in_one_pass(part: str) -> None:
     text = report(["a b", part * (400_000 // len(part)), "c d"])
 
     assert check_report(parse_report(text), Path()).passed is False
+
+
+PIECES = [
+    *(
+        "### Question 1",
+        "### Question 2",
+        "### Question 3",
+        "## Part",
+        "#### Question 2",
+        "> **What?**",
+        ">",
+        "> Answer:",
+    ),
+    *(
+        "> Answer: here",
+        "Answer:",
+        "> Answer length: 2-5 words",
+        "",
+        "words",
+        "```",
+        "```bash",
+        "~~~",
+        "![a](b.png)",
+    ),
+    *("--- question 1 fill here ---", "TODO", "* [x] box", "    more", "# title", "<!--", "-->"),
+]
+
+
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from(PIECES), max_size=40))
+def test_however_its_lines_are_torn_each_answer_stands_where_it_says(lines: list[str]) -> None:
+    from holdfast.report import check_report
+
+    try:
+        read = parse_report("\n".join(lines))
+    except DataError:
+        return
+
+    numbers = [it.number for it in read.questions]
+    assert len(set(numbers)) == len(numbers) > 0
+    for it in read.questions:
+        stands = lines[it.answer_line - 1 : it.end_line] if it.answer else []
+        assert it.answer.split("\n")[1:] == stands[1:]
+        assert len(it.code) == len(it.answer.split("\n")) or not it.answer
+        assert 1 <= it.line <= it.end_line <= len(lines)
+    check_report(read, Path("/nowhere"))

@@ -83,7 +83,7 @@ def split(lines: Lines) -> Parts:
             stop, title = _without_section(lines, start, end)
             if number is not None:
                 taken.add(number)
-                head = block if start == block.start else None
+                head = block if start == block.start and block.number is not None else None
                 parts.append(_part(lines, number, section, start, stop, head))
             section = title or section
     return Parts(_once(parts), renumbered, tuple(strays))
@@ -188,16 +188,17 @@ def _part(lines: Lines, number: int, section: str, start: int, end: int, block: 
         begin, asked = (marker, marker) if rest.strip() else (marker + 1, marker)
         answer = [rest, *lines.text[marker + 1 : end]] if rest.strip() else list(lines.text[begin:end])
     begin, answer = _trimmed(begin, answer)
+    last = min(asked + 1, end)
     prompt = ((i + 1, lines.text[i].strip().lstrip(">").strip()) for i in range(first, asked))
     return Part(
         number,
         section,
         start,
-        max(begin + len(answer), asked + 1, start + 1),
+        begin + len(answer) if answer else last,
         tuple((line, text) for line, text in prompt if text),
         tuple(answer),
         lines.code[begin : begin + len(answer)],
-        begin + 1,
+        begin + 1 if answer else last,
         ("there" if block.exact else "changed") if block else "missing",
         marker is not None,
     )
