@@ -78,6 +78,7 @@ def test_a_bad_line_is_told_and_the_next_one_is_read(line: str, said: str) -> No
 
     assert isinstance(bad, InputError)
     assert said in bad.message
+    assert "texts" not in (bad.hint or "")  # which no line may have
     assert good == Item(None, b"b")
 
 

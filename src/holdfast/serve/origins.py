@@ -26,9 +26,9 @@ def add_origins(app: FastAPI, config: ServeConfig) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=config.cors,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "X-API-Key", "X-Request-Id"),
-            expose_headers=("Retry-After", "WWW-Authenticate", "X-Request-Id"),
+            expose_headers=("Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
         )
 
 

@@ -5,13 +5,18 @@ from typing import Protocol
 
 from holdfast.core.errors import InputError
 from holdfast.core.media import Modality
-from holdfast.serve.bodies import Item, Parts, RequestError, how, how_json, json_item, read_json
+from holdfast.serve.bodies import Item, Parts, RequestError, how, json_item, read_json
 
 Entry = Item | InputError
 """An item, or why there is none in its place."""
 _LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-seq")
 _PARTS = 100
 """Strings and numbers in one line: there is no use for so many."""
+_LINE = {
+    "text": 'send {"text": "…", "name": "…"} on each line',
+    "data": 'send {"data": "<base64>", "name": "…"} on each line',
+}
+"""What a line is to be, for whoever sends another."""
 KIND = _LINES[0]
 """The Content-Type of lines of JSON."""
 
@@ -111,12 +116,12 @@ class LineStream:
             return [_too_large(self._max_bytes)]
         if not line:
             return []
-        hint = how_json(self._modality)
+        hint = _LINE["text" if self._modality == "text" else "data"]
         try:
             return [json_item(read_json(line, _PARTS, hint), 0, self._modality)]
         except RequestError as error:
             said = error.message.removeprefix("item 0 ").replace("the body is not JSON", "not a line of JSON")
-            return [InputError(said, hint=error.hint)]
+            return [InputError(said, hint=hint)]
 
 
 class FormStream:
