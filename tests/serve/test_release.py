@@ -38,7 +38,7 @@ class Shelf:
         ref = self.aliases.get(asked, asked)
         number = ref.rpartition("@")[2]
         if not (self.folder / number).is_dir():
-            raise RefError(f"no version {ref}")
+            raise RefError(f"no version {ref}", hint="there are 1, 2 and 3")
         return ref, lambda: open_bundle(self.folder / number)
 
 
@@ -162,8 +162,12 @@ def test_an_alias_that_is_gone_is_told_once_and_the_old_version_goes_on(
         shelf.aliases["toys@live"] = "toys@9"
         time.sleep(0.4)
         assert ask(client)["model"] == "toys@1"
+        shelf.aliases["toys@live"] = "toys@1"
+        time.sleep(0.4)
 
-    assert capfd.readouterr().err.count("toys@live cannot be looked up") == 1
+    told = capfd.readouterr().err
+    assert told.count("! toys@live cannot be looked up (no version toys@9); toys@1 goes on\n") == 1
+    assert told.count("! toys@live is found again: toys@1\n") == 1
 
 
 def test_a_canary_answers_its_share(shelf: Shelf) -> None:

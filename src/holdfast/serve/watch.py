@@ -72,10 +72,13 @@ async def follow(
         await asyncio.sleep(config.follow_s)
         try:
             ref, _ = await asyncio.to_thread(find, place.asked)
+            if lost:
+                tell(f"{place.asked} is found again: {ref}")
             lost = False
         except (HoldfastError, OSError) as error:
             if not lost:
-                tell(f"{place.asked} cannot be looked up ({error}); {place.live().ref} goes on")
+                said = error.message if isinstance(error, HoldfastError) else str(error)
+                tell(f"{place.asked} cannot be looked up ({said}); {place.live().ref} goes on")
             lost = True
             continue
         before = place.live().ref

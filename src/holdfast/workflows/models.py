@@ -95,7 +95,7 @@ def models_verify(ref: str, workspace: Workspace, *, keys: Sequence[Path] = ()) 
         ref: a reference, such as `birds@3`, or the path of a bundle's folder.
         keys: public keys, one of which must have signed the model; with none, no signature is asked for.
     """
-    problems = _problems(ref, workspace)
+    problems = [" ".join(problem.split()) for problem in _problems(ref, workspace)]  # each one line
     signer = None
     if keys and not problems:
         try:
