@@ -1,5 +1,6 @@
 """What is known of a deployed model: drift, what went in and out, metrics."""
 
+import ast
 import re
 
 from holdfast.checklist.answer import Answer, Seen, no, yes
@@ -57,6 +58,19 @@ _WRITES = re.compile(
 )
 
 
+_PASSING = re.compile(
+    r"tempfile\..*|(\w+\.)*open\(\)\.write|io\.\w+\(\)\.write|\w*(te?mp|buffer|buf)\w*\.write"
+)
+"""What may hold an upload for as long as it is looked at, unless something is opened to be appended to."""
+
+
+def _appends(call: Call) -> bool:
+    """Whether a call opens a file to add to it."""
+    mode = call.option("mode") or (call.node.args[1] if len(call.node.args) > 1 else None)
+    named = call.name.rpartition(".")[2] == "open"
+    return named and isinstance(mode, ast.Constant) and "a" in str(mode.value)
+
+
 def collecting(repo: Repo) -> Answer:
     """A route that asks and keeps, or Holdfast's journal."""
     if ours := repo.setting("serve.journal.where", "serve.journal"):
@@ -72,7 +86,9 @@ def collecting(repo: Repo) -> Answer:
             function.name.lower() + str(function.node.name).lower(),
         ):
             continue
+        appends = any(_appends(call) for _, call in calls)
         kept = [pair for pair in calls if _WRITES.fullmatch(pair[1].name)]
+        kept = [pair for pair in kept if appends or not _PASSING.fullmatch(pair[1].name)]
         for where, call in kept:
             if call.name.endswith(".add_task") and not _task_keeps(repo, where, call):
                 continue
@@ -84,8 +100,6 @@ def collecting(repo: Repo) -> Answer:
 
 def _task_keeps(repo: Repo, code: object, call: Call) -> bool:
     """Whether what is done after the answer writes something."""
-    import ast
-
     first = call.node.args[0] if call.node.args else None
     if not isinstance(first, ast.Name):
         return False

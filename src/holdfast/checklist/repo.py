@@ -16,7 +16,7 @@ from holdfast.checklist.docker import Dockerfile, read_dockerfile
 from holdfast.checklist.documents import at, parts, read_toml, read_yaml, texts
 from holdfast.checklist.tree import Tree, line_of
 
-MAX_CODE_BYTES = 4 << 20
+MAX_CODE_BYTES = 6 << 20
 _MAX_YAMLS = 500
 _MAX_IMAGES = 100
 _MAX_ROUTES = 300
@@ -53,20 +53,19 @@ class Repo:
         late: list[tuple[str, str]] = []
         room = MAX_CODE_BYTES
         for path in paths:
-            text = self.tree.text(path)
+            text = self.tree.text(path) if room > 0 else None
             if text is None:
                 continue
             if room < MAX_CODE_BYTES // 2 and not _TELLING.search(text):
                 late.append((path, text))
                 continue
             room -= len(text)
-            if room > 0:
-                found.append(read_code(path, text))
+            found.append(read_code(path, text))
         for path, text in late:
-            room -= len(text)
             if room > 0:
+                room -= len(text)
                 found.append(read_code(path, text))
-        if room < 0:
+        if room <= 0:
             told = f"{len(found):,} of {len(paths):,} Python files were read"
             self.tree.notes.append(f"{told}: there are too many")
         return found
