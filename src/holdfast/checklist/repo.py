@@ -260,11 +260,20 @@ class Repo:
                 )
         return found
 
-    def calls(self, pattern: str, codes: list[Code] | None = None) -> list[tuple[Code, Call]]:
+    @cached_property
+    def _calls(self) -> dict[str, list[tuple[int, Code, Call]]]:
+        """Calls by name, with their places in a reading from first to last."""
+        found: dict[str, list[tuple[int, Code, Call]]] = {}
+        every = ((code, call) for code in self.own for call in code.calls)
+        for place, (code, call) in enumerate(every):
+            found.setdefault(call.name, []).append((place, code, call))
+        return found
+
+    def calls(self, pattern: str) -> list[tuple[Code, Call]]:
         """Calls in files that are no tests whose whole name a regular expression fits."""
-        return [
-            (code, call) for code in (self.own if codes is None else codes) for call in code.called(pattern)
-        ]
+        fits = re.compile(pattern).fullmatch
+        found = [one for name, calls in self._calls.items() if fits(name) for one in calls]
+        return [(code, call) for _, code, call in sorted(found, key=lambda one: one[0])]
 
     def classes(self, pattern: str, codes: list[Code] | None = None) -> list[tuple[Code, Class]]:
         """Classes one of whose bases, also of a base within the repository, a regular expression fits."""
