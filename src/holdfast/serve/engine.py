@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -255,12 +256,34 @@ def _load(bundle: Bundle, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1" if _share_memory() else "0")
     try:
         return onnxruntime.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class for each failure, and no base for them
         raise BundleError(
             f"onnxruntime cannot load {bundle.model}: {error}", hint="update onnxruntime, or export again"
         ) from error
+
+
+@cache
+def _share_memory() -> bool:
+    """Let all sessions of this process have one store of memory, which grows by what is asked for.
+
+    Else each of them keeps as much as it ever needed, rounded up: for a ResNet-50 in eight bits 15 MB more.
+    """
+    import onnxruntime
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_asked, default = 1, -1
+    try:
+        onnxruntime.create_and_register_allocator(
+            memory, onnxruntime.OrtArenaCfg(0, as_asked, default, default)
+        )
+    except Exception:  # somebody else in this process has done so already, or this release cannot
+        return False
+    return True
 
 
 def _check(bundle: Bundle, session: Any) -> int:
