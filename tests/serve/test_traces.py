@@ -174,11 +174,11 @@ def test_nothing_is_loaded_or_done_where_nobody_asks_for_it() -> None:
 
 
 def test_what_is_missing_is_told_only_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastapi import FastAPI
+    from holdfast.serve.api import Api
 
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
-    app = FastAPI()
+    app = Api(title="a", version="1")
 
     with pytest.raises(ModuleNotFoundError):
         traces.trace(app, True)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.config.protection import LimitConfig
 from holdfast.config.serve import ServeConfig
+from holdfast.serve.api import Api
 from holdfast.serve.callers import Caller, Check, Refusal, refuse
 from holdfast.serve.keys import Key, KeyFile
 from holdfast.serve.openapi import Error
@@ -50,7 +50,7 @@ class KeyCheck:
         return Caller(f"key {key.name}", own)
 
 
-def guard(app: FastAPI, config: ServeConfig, warn: Callable[[str], None]) -> None:
+def guard(app: Api, config: ServeConfig, warn: Callable[[str], None]) -> None:
     """Let only those ask whom the settings let, as often as they let them, and document it.
 
     Args:
@@ -142,7 +142,7 @@ class Guarded:
         raise _unknown("this key is not valid", 'Bearer realm="holdfast", error="invalid_token"')
 
 
-def _document(app: FastAPI, config: ServeConfig, *, counts: bool) -> None:
+def _document(app: Api, config: ServeConfig, *, counts: bool) -> None:
     """Let `/openapi.json` say what is asked of callers, and every status that may come of it."""
     plain, kinds = app.openapi, {"bearer": {"type": "http", "scheme": "bearer"}}
     if config.keys is not None:

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 import holdfast
 from holdfast.config.serve import ServeConfig
 from holdfast.serve import bulk, feedback, jobs, oip, openapi, review, traces
 from holdfast.serve.access import guard
+from holdfast.serve.api import Api
 from holdfast.serve.background import Gate
 from holdfast.serve.engine import Engine
 from holdfast.serve.live import Live
@@ -20,7 +20,6 @@ from holdfast.serve.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from holdfast.serve.origins import add_origins
 from holdfast.serve.pages import HEADERS, SafeHeaders, add_pages
 from holdfast.serve.refusals import add_refusals, answer
-from holdfast.serve.routes import PlainRoute
 from holdfast.serve.server import run_server
 from holdfast.serve.service import Service
 from holdfast.serve.watch import Find
@@ -36,7 +35,7 @@ def create_app(
     asked: str | None = None,
     others: Sequence[str] = (),
     find: Find | None = None,
-) -> FastAPI:
+) -> Api:
     """The app: routes, limits, micro-batching. It answers once its lifespan has begun.
 
     Args:
@@ -48,17 +47,13 @@ def create_app(
         find: looks references up; without it nothing is followed, and there are no others.
     """
     service = Service(engine, config, ref, asked=asked, others=others, find=find)
-    app = FastAPI(
+    app = Api(
         title=f"Holdfast: {ref}",
         version=holdfast.__version__,
         description=f"Predictions of the model{'s' if others else ''} {', '.join([ref, *others])}.",
         lifespan=lambda _: service.lifespan(),
-        docs_url=None,  # FastAPI's page loads its code from another host
-        redoc_url=None,
-        redirect_slashes=False,  # a redirect would name the address as this server sees it, without TLS
     )
     app.state.service = service
-    app.router.route_class = PlainRoute
     _add_routes(app, service)
     _add_models(app, service)
     oip.add_routes(app, service)
@@ -72,7 +67,6 @@ def create_app(
             review.add_routes(app, service, service.journal)
     add_refusals(app)
     app.add_exception_handler(HTTPException, _not_here)
-    app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(Exception, _broken)
     guard(app, config, service.warn)
     add_origins(app, config)
@@ -84,7 +78,7 @@ def create_app(
     return app
 
 
-def _add_routes(app: FastAPI, service: Service) -> None:
+def _add_routes(app: Api, service: Service) -> None:
     @app.post(
         "/predict",
         response_model=openapi.Response,
@@ -125,7 +119,7 @@ def _told(service: Service, live: Live) -> dict[str, Any]:
     return info
 
 
-def _add_models(app: FastAPI, service: Service) -> None:
+def _add_models(app: Api, service: Service) -> None:
     @app.get("/models")
     async def models() -> Response:
         """The models that are served: which version answers, which is on trial, which were refused."""
@@ -151,7 +145,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
         return answer(await service.predict(request, name))
 
 
-def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+def _add_metrics(app: Api, metrics: Metrics) -> None:
     app.add_middleware(Measured, metrics=metrics)
 
     @app.get("/metrics", response_class=Response)
@@ -171,13 +165,6 @@ async def _not_here(request: Request, error: Exception) -> Response:
     hint = "leave out the slash at its end" if slash else "see /docs for what there is"
     content = {"error": message, "hint": hint}
     return JSONResponse(content, error.status_code, dict(error.headers or {}))
-
-
-async def _wrong(_: Request, error: Exception) -> Response:
-    """Query parameters that cannot be, all at once, without repeating what was sent."""
-    assert isinstance(error, RequestValidationError)
-    problems = [f"{it['loc'][-1]}: {it['msg'][0].lower()}{it['msg'][1:]}" for it in error.errors()]
-    return JSONResponse({"error": "; ".join(problems), "hint": "see /docs for what can be asked"}, 422)
 
 
 async def _broken(request: Request, __: Exception) -> Response:

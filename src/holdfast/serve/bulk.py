@@ -6,14 +6,14 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from holdfast.core.errors import InputError
 from holdfast.serve import openapi_background as openapi
 from holdfast.serve.answers import dumped, tell
+from holdfast.serve.api import Api
 from holdfast.serve.background import Gate, StoppingError, broken
 from holdfast.serve.batching import Answer, BusyError
 from holdfast.serve.bodies import FORMATS, Item, RequestError, how_json
@@ -32,7 +32,7 @@ _SILENCE_S = 30.0
 _PAUSE_S = 0.05
 
 
-def add_routes(app: FastAPI, service: Service, gate: Gate) -> None:
+def add_routes(app: Api, service: Service, gate: Gate) -> None:
     """`POST /batch`."""
     at_once = service.config.bulk.at_once
     working: set[Bulk] = set()

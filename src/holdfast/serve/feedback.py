@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
+from holdfast.serve.api import Api
 from holdfast.serve.batching import BusyError
 from holdfast.serve.bodies import RequestError, read_json
 from holdfast.serve.ids import is_id, time_of
@@ -58,7 +59,7 @@ class Said:
     labels: list[str] | None
 
 
-def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
+def add_routes(app: Api, service: Service, journal: Journal) -> None:
     """`/feedback`, for a server that keeps a journal."""
     schema = {"anyOf": [Truth.model_json_schema(), {"type": "object", "properties": {"items": _items()}}]}
     label = service.live.engine.labels[0]

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from holdfast.core.errors import InputError
 from holdfast.modality import Piece
 from holdfast.serve import openapi_background as openapi
 from holdfast.serve.answers import dumped, told
+from holdfast.serve.api import Api
 from holdfast.serve.background import Gate, StoppingError, broken
 from holdfast.serve.batching import BusyError
 from holdfast.serve.bodies import FORMATS, Item, RequestError
@@ -29,13 +30,13 @@ _RETRY_S = 10
 State = Literal["waiting", "running", "done", "failed"]
 
 
-def add_routes(app: FastAPI, service: Service, gate: Gate) -> None:
+def add_routes(app: Api, service: Service, gate: Gate) -> None:
     """`/jobs`, and the end of all jobs with that of the app."""
     jobs = Jobs(service, gate)
     before = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+    async def lifespan(app: Api) -> AsyncIterator[Any]:
         async with before(app) as state:
             try:
                 yield state

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 import holdfast
 from holdfast.core.errors import RefError
@@ -20,6 +20,7 @@ from holdfast.core.refs import parse_ref
 from holdfast.modality import form_of
 from holdfast.serve import oip_schema as schema
 from holdfast.serve.answers import dumped
+from holdfast.serve.api import Api
 from holdfast.serve.batching import Answer
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.live import Live
@@ -38,7 +39,7 @@ _LARGE = 256 * 1024
 """JSON from this size on is read in a thread, so that other requests go on."""
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
+def add_routes(app: Api, service: Service) -> None:
     """`/v2` and what is under it."""
     _add_health(app, service)
     for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
@@ -54,7 +55,7 @@ def name_of(live: Live) -> tuple[str, str]:
     return ref.name, str(ref.version or ref.alias or 1)
 
 
-def _add_health(app: FastAPI, service: Service) -> None:
+def _add_health(app: Api, service: Service) -> None:
     @app.get("/v2", response_model=schema.Server, tags=schema.TAGS)
     async def server() -> Response:
         """Which server this is, and which extensions of the protocol it knows."""
@@ -73,7 +74,7 @@ def _add_health(app: FastAPI, service: Service) -> None:
         return answer({"ready": is_ready}, 200 if is_ready else 503)
 
 
-def _add_model(app: FastAPI, service: Service, path: str) -> None:
+def _add_model(app: Api, service: Service, path: str) -> None:
     @app.get(path, response_model=schema.Model, responses=schema.NO_MODEL, tags=schema.TAGS)
     async def metadata(name: str, version: str | None = None) -> Response:
         """The inputs and outputs of a model. A request has one of the inputs."""

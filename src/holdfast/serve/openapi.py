@@ -6,7 +6,7 @@ import math
 import wave
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from holdfast.core.media import Modality
 from holdfast.serve.requests import TOP
@@ -181,3 +181,29 @@ def _sound(rate: int = 8000, seconds: float = 0.05) -> bytes:
         steps = range(int(rate * seconds))
         sound.writeframes(bytes(128 + round(90 * math.sin(step * 880 * math.tau / rate)) for step in steps))
     return file.getvalue()
+
+
+def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """The fields of a model as query parameters of OpenAPI; none of them is required.
+
+    >>> class Asked(BaseModel):
+    ...     limit: int = 50
+    >>> parameters(Asked)[0]["schema"]["default"]
+    50
+    """
+    fields = model.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": field.pop("description", ""),
+            "schema": field,
+        }
+        for name, field in fields.items()
+    ]
+
+
+def problems_of(error: ValidationError) -> str:
+    """All that is wrong with query parameters, without repeating what was sent."""
+    return "; ".join(f"{it['loc'][-1]}: {it['msg'][0].lower()}{it['msg'][1:]}" for it in error.errors())

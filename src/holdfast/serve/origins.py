@@ -1,19 +1,19 @@
 """Which pages in browsers may ask: our own, those that are named, and no others."""
 
-from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.config.protection import is_loopback
 from holdfast.config.serve import ServeConfig
 from holdfast.serve.access import asks_nothing
+from holdfast.serve.api import Api
 from holdfast.serve.callers import Refusal, refuse
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HERE = (".localhost", ".local", ".internal")
 
 
-def add_origins(app: FastAPI, config: ServeConfig) -> None:
+def add_origins(app: Api, config: ServeConfig) -> None:
     """Let pages of `serve.cors` ask and read; where anybody may ask, refuse all other sites' pages.
 
     Args:

@@ -3,10 +3,11 @@
 from functools import cache
 from pathlib import Path
 
-from fastapi import FastAPI
-from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdfast.serve.api import Api
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -22,7 +23,7 @@ HEADERS = {
 """Of every answer: browsers are to trust nothing but this server."""
 
 
-def add_pages(app: FastAPI) -> None:
+def add_pages(app: Api) -> None:
     """The page at `/`, the documentation at `/docs`, and their files."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from holdfast.serve.answers import dumped
+from holdfast.serve.api import Api
 from holdfast.serve.batching import BusyError
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.service import BadItemsError
 
 
-def add_refusals(app: FastAPI) -> None:
+def add_refusals(app: Api) -> None:
     """Let routes raise what stands in the way of an answer."""
     app.add_exception_handler(RequestError, _wrong)
     app.add_exception_handler(BadItemsError, _bad_items)

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Query
-from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
 
 from holdfast.core.media import Task
 from holdfast.monitor.journal import Record
 from holdfast.monitor.window import Window
+from holdfast.serve.api import Api
 from holdfast.serve.journal import Journal
-from holdfast.serve.openapi import Error
+from holdfast.serve.openapi import Error, parameters, problems_of
 from holdfast.serve.pages import page
 from holdfast.serve.refusals import answer
 from holdfast.serve.service import Service
@@ -78,12 +79,22 @@ class Review(BaseModel):
     all: Annotated[int, Field(description="How many can be looked at.")]
 
 
+class Asked(BaseModel):
+    """Which predictions are to be shown."""
+
+    show: Annotated[Show, Field(description="What comes first.")] = "uncertain"
+    label: Annotated[str | None, Field(description="Only predictions of this label.")] = None
+    model: Annotated[str | None, Field(description="Only of the model of this name.")] = None
+    labelled: Annotated[Labelled, Field(description="Only those with or without a true label.")] = "no"
+    limit: Annotated[int, Field(ge=1, le=_MOST, description="At most so many.")] = 50
+
+
 def can_review(journal: Journal) -> bool:
     """Whether there is anything to look at."""
     return journal.config.inputs > 0 and not journal.config.private
 
 
-def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
+def add_routes(app: Api, service: Service, journal: Journal) -> None:
     """The page, what it shows, and the inputs."""
     window = Window(journal.stores)
 
@@ -91,15 +102,18 @@ def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
     async def review() -> Response:
         return page("review.html")
 
-    @app.get("/review/items", response_model=Review, responses=_errors(422, 503))
-    async def items(
-        show: Annotated[Show, Query(description="What comes first.")] = "uncertain",
-        label: Annotated[str | None, Query(description="Only predictions of this label.")] = None,
-        model: Annotated[str | None, Query(description="Only of the model of this name.")] = None,
-        labelled: Annotated[Labelled, Query(description="Only those with or without a true label.")] = "no",
-        limit: Annotated[int, Query(ge=1, le=_MOST, description="At most so many.")] = 50,
-    ) -> Response:
+    @app.get(
+        "/review/items",
+        response_model=Review,
+        responses=_errors(422, 503),
+        openapi_extra={"parameters": parameters(Asked)},
+    )
+    async def items(request: Request) -> Response:
         """The last thousand predictions whose inputs were kept: the most uncertain or the newest first."""
+        try:
+            asked = Asked.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            return _refusal(422, problems_of(error), "see /docs for what can be asked")
         try:
             await asyncio.to_thread(window.look)
         except Exception as error:  # libraries of stores raise what they like
@@ -107,11 +121,11 @@ def add_routes(app: FastAPI, service: Service, journal: Journal) -> None:
                 503, f"the journal cannot be read now ({type(error).__name__})", "try again later"
             )
         found = await asyncio.to_thread(window.records)
-        if model is not None:
-            found = [record for record in found if record["model"].partition("@")[0] == model]
-        chosen = choose(found, show=show, label=label, labelled=labelled)
+        if asked.model is not None:
+            found = [record for record in found if record["model"].partition("@")[0] == asked.model]
+        chosen = choose(found, show=asked.show, label=asked.label, labelled=asked.labelled)
         told = {
-            "items": [_told(record) for record in chosen[:limit]],
+            "items": [_told(record) for record in chosen[: asked.limit]],
             "models": _models(service),
             "matching": len(chosen),
             "labelled": sum(record["truth"] is not None for record in found),

@@ -14,20 +14,20 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 
 from holdfast.config.protection import is_loopback
 from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import ConfigError, HoldfastError
 from holdfast.core.memory import give_back
 from holdfast.serve.access import asks_nothing
+from holdfast.serve.api import Api
 from holdfast.serve.connections import BACKLOG, Crowd, connection_type, raise_file_limit, times_of
 
 _GRACE_S = 30
 """What still runs so long after the end was asked for is cut off."""
 
 
-def run_server(app: FastAPI, config: ServeConfig, on_ready: Callable[[str], None] | None = None) -> None:
+def run_server(app: Api, config: ServeConfig, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until Ctrl-C or SIGTERM; then take no more requests, finish those that run, and return.
 
     After SIGTERM requests are taken for `serve.linger_s` seconds more: whoever sends them here learns from
@@ -47,7 +47,7 @@ def run_server(app: FastAPI, config: ServeConfig, on_ready: Callable[[str], None
 
 
 @contextmanager
-def running(app: FastAPI, config: ServeConfig) -> Iterator[str]:
+def running(app: Api, config: ServeConfig) -> Iterator[str]:
     """The same in a thread, for the length of a `with` block; gives the address.
 
     Raises:
@@ -110,7 +110,7 @@ async def _serve(server: "_Server", listener: socket.socket, on_ready: Callable[
 class _Server(uvicorn.Server):
     """Uvicorn, for which a stop that was asked for is no error: the signal is not raised again."""
 
-    def __init__(self, app: FastAPI, config: ServeConfig) -> None:
+    def __init__(self, app: Api, config: ServeConfig) -> None:
         settings = uvicorn.Config(
             app,
             http=connection_type(Crowd(times_of(config.limits))),

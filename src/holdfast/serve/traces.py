@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from holdfast.serve.api import Api
 from holdfast.serve.batching import Answer
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _QUIET = ("/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/read
 _END_S = 2.0
 
 
-def trace(app: FastAPI, wanted: bool) -> None:
+def trace(app: Api, wanted: bool) -> None:
     """Let an app send traces, if the settings or the environment say so; else it is left as it is.
 
     Args:
