@@ -1,11 +1,13 @@
 """Serve a registered model, or a bundle in a folder, over HTTP. Needs neither torch nor pyarrow."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from holdfast.bundle import Bundle, check_trusted, open_bundle
 from holdfast.config.serve import ServeConfig, quick_settings
 from holdfast.core.errors import RefError
+from holdfast.core.memory import share_pools
 from holdfast.core.refs import parse_ref
 from holdfast.core.workspace import Workspace
 from holdfast.registry import Registry
@@ -85,15 +87,19 @@ def serve_model(
         others: more models, by reference or folder.
         on_ready: called with the address once requests are answered.
     """
-    from holdfast.serve.app import create_app, run_server
     from holdfast.serve.engine import Engine
 
+    share_pools()
     name, bundle = find_bundle(ref, workspace)
     config = serve_config(bundle, workspace, overrides, config_file)
     check_trusted(bundle, config.trust)
     find = finder(workspace, config.trust)
     for other in (*others, *filter(None, (config.canary.model, config.shadow.model))):
         find(other)  # what is not there is told before anything is loaded
-    engine = Engine(bundle, threads=config.threads, batch=config.batch)
+    with ThreadPoolExecutor(1) as beside:  # the graph is loaded while the app's modules are
+        loading = beside.submit(Engine, bundle, threads=config.threads, batch=config.batch)
+        from holdfast.serve.app import create_app, run_server
+
+        engine = loading.result()
     app = create_app(engine, config, ref=name, asked=ref, others=others, find=find)
     run_server(app, config, on_ready)
