@@ -67,7 +67,7 @@ def matrix(repo: Repo) -> Answer:
         for job in flow.jobs:
             for key, values in job.matrix.items():
                 if len({str(value) for value in values}) > 1 and re.search(
-                    r"os|python|torch|platform|image", key.lower()
+                    r"\bos\b|system|python|torch|platform|image|runner", key.lower()
                 ):
                     several.append(
                         Seen(flow.path, line_of(text, f"{key}:"), f"{key}: {', '.join(map(str, values))}")
