@@ -142,3 +142,72 @@ def _page(result: Mapping[str, Any]) -> str:
     pictures = f"{result['pictures']} picture{'' if result['pictures'] == 1 else 's'} in it"
     left = [f"! {it['target']} is not shown: {it['reason']}" for it in result["left_out"]]
     return "\n".join([f"{result['html']}  {result['bytes'] / 1000:,.0f} kB, {pictures}", *left])
+
+
+_Report = Annotated[Path | None, typer.Option("--out", parser=opt.path, help="The report that is written.")]
+_Replace = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+@report_app.command("new")
+def report_new(
+    questions: Annotated[int, typer.Option(help="27 or 31, as the template's generation.")] = 31,
+    out: _Report = None,
+    force: _Replace = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Write an empty report: every question in a few words of ours, with its limits. Default: REPORT.md.
+
+    Example: holdfast report new --out reports/README.md
+    """
+    from holdfast.workflows.filling import report_new as new
+
+    result = new(out or Path("REPORT.md"), questions, force=force)
+    show(result, as_json, lambda it: f"{it['file']}: {it['questions']} questions, all open")
+
+
+@report_app.command("fill")
+def report_fill(
+    file: File,
+    project: Annotated[
+        Path, typer.Option(parser=opt.path, help="The repository that it is about; nothing in it is run.")
+    ] = Path(),
+    out: _Report = None,
+    model: Annotated[
+        str | None, typer.Option(help="What it is about, such as birds@3; default: the last champion.")
+    ] = None,
+    force: _Replace = False,
+    home: opt.Home = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Draft FILE's open answers from evidence, each sentence with a footnote to it. Default: beside FILE.
+
+    Example: holdfast report fill reports/README.md --project . --out reports/draft.md
+    """
+    from holdfast.core.workspace import find_workspace
+    from holdfast.workflows.filling import report_fill as fill
+
+    show(fill(file, project, find_workspace(home), out, model=model, force=force), as_json, _filled)
+
+
+def _filled(result: Mapping[str, Any]) -> str:
+    rows = [
+        {
+            "question": it["number"],
+            "topic": it["topic"] or "unknown",
+            "state": it["state"],
+            "words": it["words"] or "",
+            "footnotes": len(it["evidence"]) or "",
+        }
+        for it in result["questions"]
+    ]
+    sums = (
+        f"{result['drafted']} drafted, {result['partly']} drafted in part, {result['kept']} kept as they were"
+    )
+    return "\n".join(
+        [
+            table(rows, ["question", "topic", "state", "words", "footnotes"]),
+            "",
+            f"{result['out']}: {sums}, {result['open']} left to people",
+            "read every draft before you hand it in: `holdfast report check` tells what is left to do",
+        ]
+    )
