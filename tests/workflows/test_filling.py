@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from holdfast.bundle import open_bundle
 from holdfast.config.serve import ServeConfig
@@ -21,10 +22,26 @@ from holdfast.serve.app import create_app
 from holdfast.serve.engine import Engine
 from holdfast.serve.server import running
 from holdfast.workflows.filling import report_fill, report_new
+from tests.checklist.repositories import EXAMPLES
 from tests.filled_project import write_project
 from tests.journals import settings
 from tests.journey import Road, holdfast
 from tests.reports import REAL, question, report
+
+SHOWN_BY = {
+    "coverage": "Coverage is measured by",
+    "ci": "runs them when the code changes",
+    "data-versions": "digests stand for the data",
+    "wandb": "sends runs to W&B",
+    "alerts": "Somebody is alerted",
+    "drift": "Drift of the inputs is looked for",
+    "frontend": "There is a page for people",
+    "load-test": "It is put under load by",
+    "deployed": "It is deployed by",
+    "cloud-training": "Training is sent to the cloud",
+    "profiling": "A profiler is started",
+}
+"""What is only said where an item of the checklist is there."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +151,41 @@ def test_the_numbers_are_those_of_the_model(filled: Filled, road: Road) -> None:
     assert "3 predictions that it answered, of `shapes@1`" in answers
     assert "4 commits, of which 1 is a merge" in answers
     assert "412.5 answers a second" in answers
+
+
+def test_the_losses_of_the_run_are_drawn_beside_the_report(filled: Filled) -> None:
+    tracking = next(it for it in read_report(filled.file).questions if "tracking" in it.title)
+
+    (picture,) = tracking.pictures
+    with Image.open(filled.file.parent / picture.target) as image:
+        assert image.format == "PNG"
+        assert len(image.getcolors(1 << 20) or []) > 3
+    (verdict,) = [
+        it
+        for it in check_report(read_report(filled.file), filled.project).verdicts
+        if it.question.number == tracking.number
+    ]
+    assert {problem.kind for problem in verdict.problems} == {"draft"}
+
+
+@pytest.mark.parametrize("name", [example.name for example in EXAMPLES])
+def test_of_a_project_that_only_seems_to_have_things_nothing_is_claimed(name: str, tmp_path: Path) -> None:
+    example = next(it for it in EXAMPLES if it.name == name)
+    project = example.write(tmp_path)
+    project.mkdir(exist_ok=True)
+    report_new(tmp_path / "R.md")
+
+    told = report_fill(tmp_path / "R.md", project, Workspace(tmp_path / "home"))
+
+    text = (tmp_path / "R.filled.md").read_text("utf-8")
+    topics = {it["topic"] for it in told["questions"] if it["state"] != "open"}
+    for item, sentence in SHOWN_BY.items():
+        assert item in example.yes or sentence not in text, item
+    if not example.yes & {"data-tests", "model-tests", "api-tests"}:
+        assert "tests" not in topics
+    if name == "names_only":
+        assert "No route of it asks a model." in text
+        assert "COPY models/best.pt: no such file" in text
 
 
 def test_an_empty_project_answers_nothing(tmp_path: Path) -> None:

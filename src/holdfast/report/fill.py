@@ -65,6 +65,8 @@ def _put(lines: list[str], ends: list[str], question: Question, answer: list[str
     start = question.answer_line - 1
     if not question.answer:
         start = min(start, len(lines))
+        if start < len(lines) and ANSWER.match(lines[start]):
+            start += 1
         before = [""] if start and lines[start - 1].strip() else []
         new = [*before, *answer, ""]
         if start == len(lines) and ends[-1:] == [""]:

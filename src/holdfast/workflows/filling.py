@@ -15,6 +15,7 @@ from holdfast.report.fill import Open, fill, is_open
 from holdfast.report.topics import topic_of
 from holdfast.workflows import filling_project, filling_runs, filling_serving, filling_tests, filling_whole
 from holdfast.workflows.filling_facts import Facts
+from holdfast.workflows.filling_figure import loss_figure
 
 _DRAFTERS: Mapping[str, Callable[[Facts], Draft]] = {
     "framework": filling_project.framework,
@@ -77,7 +78,8 @@ def report_fill(
         file: the report; it is only replaced if it is `out` too, with `force`.
         project: the folder of the repository that it is about; nothing of it is run.
         workspace: with its datasets, runs and models.
-        out: where it goes; by default beside the file, with `.filled` in its name.
+        out: where it goes; by default beside the file, with `.filled` in its name. A picture of the losses of
+            the run goes into `figures` beside it.
         model: a reference to the one that it is about; by default the champion that was made last.
         force: replace what is there.
 
@@ -126,6 +128,12 @@ def _answer(question: Question, report: Report, facts: Facts, place: Path) -> Co
         return Open(topic.people, "no evidence was found")
     root = Path(os.path.relpath(facts.project, place.parent))
     images = tuple((root / image).as_posix() for image in draft.images)
+    if (
+        topic.name == "tracking"
+        and facts.run
+        and (figure := loss_figure(facts.run, place.parent / "figures"))
+    ):
+        images = (f"figures/{figure.name}",)
     found = compose(
         Draft(draft.sentences, draft.left, images), question.limits, f"q{question.number}-", report.text
     )

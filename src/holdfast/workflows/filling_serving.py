@@ -39,6 +39,8 @@ def api(facts: Facts) -> Draft:
         _route(facts, told, code, function)
     if lines and apps:
         told.say(f"The model is asked in {quoted(answer.seen[0].what)}.", lines[0])
+    elif answer.verdict == "no" and repo.routes:
+        told.say("No route of it asks a model.", *facts.seen(answer.seen)[:6])
     elif lines:
         told.say(f"The model is served by {quoted(answer.seen[0].what)}.", lines[0])
     for code, one in repo.classes(r"pydantic(\.main)?\.BaseModel")[:3]:
@@ -124,7 +126,7 @@ def _answered(told: Told) -> bool:
 def _starts(facts: Facts, told: Told) -> None:
     """What an image starts, and what serves."""
     for image in facts.repo.dockerfiles[:3]:
-        for one in image.commands[-1:] if image.runs else ():
+        for one in image.commands[-1:] if image.runs and not image.problems else ():
             line = facts.line(image.path, one.line)
             if line and line.text.startswith(("CMD", "ENTRYPOINT")):
                 told.say(f"The image of {quoted(image.path)} starts {quoted(one.text)}.", line)
@@ -295,13 +297,13 @@ def docker(facts: Facts) -> Draft:
             f"{quoted(image.path)} starts from {listed([quoted(base) for base in image.bases])}.",
             *(facts.line(image.path, part=base) for base in image.bases[:6]),
         )
+        for at, why in image.problems[:3]:
+            told.say(f"It cannot be built as it is: {why}.", facts.line(image.path, at))
         for number, text in enumerate(facts.repo.tree.lines(image.path), start=1):
             if text.startswith(("COPY ", "ADD ", "EXPOSE ", "WORKDIR ", "USER ", "HEALTHCHECK ")):
                 told.say(f"It says {quoted(text)}.", facts.line(image.path, number))
         for one in image.commands[:8]:
             told.say(f"In it, {quoted(one.text)} is run.", facts.line(image.path, one.line))
-        for at, why in image.problems[:3]:
-            told.say(f"It cannot be built as it is: {why}.", facts.line(image.path, at))
     for text, line in _said(facts, _RUNS)[:4]:
         told.say(f"{quoted(line.file)} shows how: {quoted(text)}.", line)
     for command in facts.repo.commands:
