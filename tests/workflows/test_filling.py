@@ -292,6 +292,55 @@ def test_passwords_in_files_are_not_told(tmp_path: Path) -> None:
     assert "hunter2" not in text
 
 
+def test_what_a_project_says_is_quoted_as_code(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "pkg").mkdir(parents=True)
+    (project / "pkg/__init__.py").write_text("")
+    (project / "pkg/a.py").write_text('"""TODO <script>alert(1)</script> [x](javascript:1) `tick`."""\n')
+    (project / "README.md").write_text("# WE MUST WRITE SOMETHING HERE <img src=x onerror=a>\n")
+    report_new(tmp_path / "R.md")
+
+    report_fill(tmp_path / "R.md", project, Workspace(tmp_path / "home"))
+
+    filled = read_report(tmp_path / "R.filled.md")
+    answer = filled.questions[4].answer
+    prose = re.sub(r"(`+) ?.*? ?\1", "", answer.split("\n\n")[0])
+    assert "script" in answer
+    assert not re.search(r"script|img|TODO|MUST", prose)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("coverage.xml", '<coverage line-rate="1.2.3">'),
+        ("loadtest.json", '{"steps": [1, null], "saturation": []}'),
+        ("loadtest.json", '{"steps": [{"throughput": "x", "p95_ms": {}}], "knee": {"rate": "y"}}'),
+        ("holdfast.yaml", "serve: {journal: {where: [1, {a: b}]}}"),
+        ("holdfast.yaml", "serve: {journal: {where: /dev/null}}"),
+        (
+            ".github/workflows/a.yml",
+            "on: {1: 2}\njobs: {1: {runs-on: [1, {a: b}], strategy: {matrix: {a: [{}]}}}}",
+        ),
+        (".github/workflows/a.yml", "on: push\njobs: {a: {steps: [{run: '\\x1b[31m', with: {cache: 1}}]}}"),
+        ("Dockerfile", "FROM\nCOPY\nCMD []\n"),
+        (
+            "app.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.get(1)\n@app.post()\ndef f(*a, **b): ...\n",
+        ),
+    ],
+)
+def test_files_of_another_shape_are_survived(path: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "project" / path
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    report_new(tmp_path / "R.md")
+
+    told = report_fill(tmp_path / "R.md", tmp_path / "project", Workspace(tmp_path / "home"))
+
+    assert len(told["questions"]) == 31
+    assert "\x1b" not in (tmp_path / "R.filled.md").read_text("utf-8")
+
+
 def test_no_code_of_the_project_is_run(tmp_path: Path) -> None:
     project = write_project(tmp_path / "project")
     told = f"touch {tmp_path}/ran"

@@ -21,7 +21,7 @@ def journal(facts: Facts, told: Told) -> None:
 
     try:
         rows = journal_show(where, limit=_MOST)
-    except (HoldfastError, OSError):
+    except (HoldfastError, OSError, KeyError, ValueError):  # of another release, or no journal at all
         return
     if not rows:
         return

@@ -126,7 +126,7 @@ def structure(facts: Facts) -> Draft:
     for path in repo.tree.named("readme.md", "readme.rst", "readme.txt")[:1]:
         heads = [line.lstrip("# ").strip() for line in repo.tree.lines(path) if line.startswith("#")]
         if heads:
-            shown = listed([f"“{' '.join(head.split())[:60]}”" for head in heads])
+            shown = listed([quoted(head, 60) for head in heads])
             told.say(
                 f"{quoted(path)} leads through it under the headings {shown}.",
                 facts.line(path, part=heads[0]),
@@ -140,7 +140,10 @@ def structure(facts: Facts) -> Draft:
         doc = ast.get_docstring(code.tree) if code.tree else None
         if doc and len(told.sentences) < _MOST_SENTENCES:
             words = " ".join(doc.split("\n\n")[0].split())[:120].rstrip(".")
-            told.say(f"{quoted(code.path)} says of itself: “{words}”.", _docstring(facts, code.path, doc))
+            told.say(
+                f"{quoted(code.path)} says of itself: {quoted(words, 120)}.",
+                _docstring(facts, code.path, doc),
+            )
     return told.draft()
 
 

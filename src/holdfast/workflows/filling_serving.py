@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from functools import partial
+from typing import Any
 
 from holdfast.checklist import (
     probes_ci,
@@ -63,7 +64,7 @@ def _route(facts: Facts, told: Told, code: Code, function: Function) -> None:
         if not isinstance(one.args[0], ast.Constant) or not isinstance(one.args[0].value, str):
             continue
         doc = (ast.get_docstring(function.node) or "").split("\n")[0].rstrip(".")
-        says = f", which says of itself “{doc}”" if doc else ""
+        says = f", which says of itself {quoted(doc)}" if doc else ""
         takes = [arg.arg for arg in function.node.args.args]
         given = f" It takes {listed([quoted(arg) for arg in takes])}." if takes else ""
         name = f"{one.func.attr.upper()} {one.args[0].value}"
@@ -194,16 +195,28 @@ def load(facts: Facts) -> Draft:
     return told.draft("" if found else "what came out when the API was put under load")
 
 
+def _is_result(result: Any) -> bool:
+    """Whether a file holds what `holdfast loadtest` writes, and not something of the same name."""
+    if not isinstance(result, dict) or not isinstance(result.get("steps"), list):
+        return False
+    parts = [result.get("saturation") or {}, result.get("knee") or {}, *result["steps"]]
+    if not all(isinstance(part, dict) for part in parts):
+        return False
+    names = ("throughput", "rate", "p95_ms", "users")
+    return all(isinstance(part.get(name), int | float | None) for part in parts for name in names)
+
+
 def _loaded(facts: Facts, told: Told) -> bool:
     """What a load test wrote down."""
     for path in facts.repo.tree.named("loadtest.json")[:1]:
         result = read_json(facts.repo.tree.text(path) or "")
-        if not isinstance(result, dict) or not isinstance(result.get("steps"), list):
+        if not _is_result(result):
             continue
         at = partial(facts.line, path)
         best = (result.get("saturation") or {}).get("throughput")
         told.say(
-            f"A load test of {quoted(str(result.get('model')))} sent it {result.get('samples')}.",
+            f"A load test of {quoted(str(result.get('model')))} sent it "
+            f"{quoted(str(result.get('samples')))}.",
             at(part='"model"'),
             at(part='"samples"'),
         )

@@ -107,12 +107,12 @@ def _measured(facts: Facts) -> list[tuple[str, str, str]]:
     """Files that hold a coverage: where it stands in them, and how much it is."""
     found = []
     for path in facts.repo.tree.named("coverage*.xml")[:2]:
-        rate = re.search(r'<coverage\b[^>]*\bline-rate="([\d.]+)"', facts.repo.tree.text(path) or "")
+        rate = re.search(r'<coverage\b[^>]*\bline-rate="(\d+(?:\.\d+)?)"', facts.repo.tree.text(path) or "")
         if rate:
             found.append((path, f'line-rate="{rate[1]}"', f"{float(rate[1]):.1%}"))
     for path in facts.repo.tree.named("coverage*.json")[:2]:
         rate = re.search(
-            r'"totals":.*?"percent_covered": ?([\d.]+)', facts.repo.tree.text(path) or "", re.DOTALL
+            r'"totals":.*?"percent_covered": ?(\d+(?:\.\d+)?)', facts.repo.tree.text(path) or "", re.DOTALL
         )
         if rate:
             found.append((path, '"totals"', f"{float(rate[1]):.1f} %"))
@@ -142,7 +142,7 @@ def git(facts: Facts) -> Draft:
             pulls[1],
         )
         for number, line in _subjects(facts):
-            told.say(f"One of them is “{number}”.", line)
+            told.say(f"One of them is {quoted(number)}.", line)
     else:
         told.say("The subject of no commit names a pull request.", pulls[1])
     guards = [flow for flow in facts.repo.workflows if "pull_request" in flow.triggers]
@@ -193,7 +193,7 @@ def _subjects(facts: Facts) -> Iterator[tuple[str, Said]]:
         subject = line.strip()
         if not subject.startswith("commit ") and subject.isprintable() and len(subject) < 90:
             command = "git rev-list -E '--grep=^Merge pull request #|\\(#[0-9]+\\)$' --format=%s -3 HEAD"
-            yield subject.replace("`", "'").replace("<", "‹").replace("[", "("), Said(command, subject)
+            yield subject, Said(command, subject)
 
 
 def ci(facts: Facts) -> Draft:
