@@ -79,16 +79,7 @@ def create_app(
 
 
 def _add_routes(app: Api, service: Service) -> None:
-    @app.post(
-        "/predict",
-        response_model=openapi.Response,
-        response_model_exclude_unset=True,
-        responses=openapi.ERRORS,
-        openapi_extra={
-            "parameters": [openapi.TOP_PARAMETER],
-            "requestBody": openapi.request_body(service.live.modality),
-        },
-    )
+    @app.post("/predict", **_of_predictions(service))
     async def predict(request: Request) -> Response:
         """Predict one or many items, sent as files of a form, as JSON, or one file as the body.
 
@@ -112,6 +103,19 @@ def _add_routes(app: Api, service: Service) -> None:
         return answer({"status": service.state}, 200 if service.state == "ready" else 503)
 
 
+def _of_predictions(service: Service) -> dict[str, Any]:
+    """What is said of a route that predicts."""
+    return {
+        "response_model": openapi.Response,
+        "response_model_exclude_unset": True,
+        "responses": openapi.ERRORS,
+        "openapi_extra": {
+            "parameters": [openapi.TOP_PARAMETER],
+            "requestBody": openapi.request_body(service.live.modality),
+        },
+    }
+
+
 def _told(service: Service, live: Live) -> dict[str, Any]:
     info = dict(live.info)
     if journal := service.journal:
@@ -130,16 +134,7 @@ def _add_models(app: Api, service: Service) -> None:
         """The same as `/info`, of one model by its name, such as `birds`, or version, such as `birds@3`."""
         return answer(_told(service, service.find(name).live))
 
-    @app.post(
-        "/models/{name}/predict",
-        response_model=openapi.Response,
-        response_model_exclude_unset=True,
-        responses=openapi.ERRORS,
-        openapi_extra={
-            "parameters": [openapi.TOP_PARAMETER],
-            "requestBody": openapi.request_body(service.live.modality),
-        },
-    )
+    @app.post("/models/{name}/predict", **_of_predictions(service))
     async def model_predict(request: Request, name: str) -> Response:
         """The same as `/predict`, by one model."""
         return answer(await service.predict(request, name))

@@ -66,6 +66,17 @@ def make_learner(
     join_norms(model, team)
     spread_dropouts(model)
     model.to(device.torch)
+    return learner_of(model, config, version, device, team, average=bool(config.train.ema))
+
+
+def learner_of(
+    model: Classifier, config: Config, version: Version, device: Device, team: Team = ALONE, *, average: bool
+) -> Learner:
+    """What a network needs to go on learning: loss, optimiser and, if asked for, the average of its weights.
+
+    Args:
+        model: on the device already.
+    """
     targets = version.targets[version.indices("train")]
     return Learner(
         config,
@@ -74,7 +85,7 @@ def make_learner(
         make_loss(config.loss, version.info.task, targets, len(version.info.labels), device.torch),
         make_optimizer(config.optim, model),
         torch.amp.GradScaler(device.torch.type, enabled=device.precision == "fp16"),
-        make_average(model) if config.train.ema else None,
+        make_average(model) if average else None,
         team,
     )
 

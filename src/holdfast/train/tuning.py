@@ -3,8 +3,6 @@
 import copy
 import math
 
-import torch
-
 from holdfast.config.schema import Config
 from holdfast.core.errors import HoldfastError
 from holdfast.core.progress import progress
@@ -13,14 +11,12 @@ from holdfast.modality import Preparation
 from holdfast.models import Classifier
 from holdfast.train.device import pick_device, repeatable
 from holdfast.train.dropout import spread_dropouts
-from holdfast.train.learner import Learner, learn, validate
+from holdfast.train.learner import Learner, learn, learner_of, validate
 from holdfast.train.loader import training_batches
 from holdfast.train.loop import rank
-from holdfast.train.losses import make_loss
-from holdfast.train.optim import learning_rate, make_optimizer
+from holdfast.train.optim import learning_rate
 from holdfast.train.sampler import order, split_evenly
 from holdfast.train.samples import Samples
-from holdfast.train.team import ALONE
 from holdfast.train.windows import choose_windows
 
 
@@ -52,17 +48,7 @@ def tune(
     with repeatable(device):
         spread_dropouts(model)
         model.requires_grad_(True).to(device.torch).train()
-        targets = version.targets[version.indices("train")]
-        learner = Learner(
-            config,
-            device,
-            model,
-            make_loss(config.loss, version.info.task, targets, len(version.info.labels), device.torch),
-            make_optimizer(config.optim, model),
-            torch.amp.GradScaler(device.torch.type, enabled=device.precision == "fp16"),
-            None,
-            ALONE,
-        )
+        learner = learner_of(model, config, version, device, average=False)
         samples = Samples(
             version,
             preparation,
