@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from holdfast.bundle import open_bundle
 from holdfast.config.schema import ServeConfig
@@ -74,6 +76,23 @@ def test_one_bad_file_is_told_too(url: str, folder: Path) -> None:
     done = holdfast("client", url, str(bad), home=folder, expect=1)
 
     assert "not an image" in done.stdout
+    assert "send a whole JPEG" in done.stdout
+
+
+def test_a_recording_that_is_too_long_is_to_be_sent_as_a_job(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.flac", np.zeros(1900 * 1000), 1000)
+    (tmp_path / "large.wav").write_bytes(bytes(30_000_000))
+    engine = Engine(open_bundle(toy_bundle(tmp_path / "bundle", modality="audio")), threads=1)
+    config = ServeConfig(port=0, threads=1)
+    with running(create_app(engine, config, ref="toys@3"), config) as address:
+        long = holdfast("client", address, str(tmp_path / "long.flac"), "--json", home=tmp_path, expect=1)
+        large = holdfast("client", address, str(tmp_path / "large.wav"), home=tmp_path, expect=1)
+        heard = holdfast("client", address, str(tmp_path / "long.flac"), "--job", home=tmp_path)
+    engine.close()
+
+    assert json.loads(long.stdout)["hint"].endswith(": add --job")
+    assert "add --job" in large.stdout
+    assert "long.flac" in heard.stdout
 
 
 @pytest.mark.parametrize(

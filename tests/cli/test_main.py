@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -178,6 +179,21 @@ def test_a_source_is_no_place_to_push_to(home: Path, tmp_path: Path) -> None:
     holdfast("data", "add", str(tmp_path / "shapes/holdfast/words"), home=home)
     told = holdfast("data", "push", "words", str(tmp_path / "shapes/holdfast"), home=home, expect=1).stderr
     assert "words is there, and no dataset that was pushed" in told
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_ctrl_c_while_the_commands_are_loaded_leaves_no_trace(
+    flags: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "holdfast.cli.app", Loading("app"))
+
+    told = holdfast("data", "list", *flags, home=tmp_path, expect=130).stderr
+
+    assert (json.loads(told)["error"] if flags else told.strip()) in ("interrupted", "error: interrupted")
 
 
 def _run(*words: str, home: Path | str, **more: object) -> subprocess.CompletedProcess[bytes]:

@@ -83,6 +83,7 @@ def test_what_was_sent_is_given_back_and_a_browser_runs_none_of_it(
     assert answer.content == toy_item(modality)
     assert answer.headers["Content-Type"] == kind
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "private, no-store" in answer.headers.get_list("Cache-Control")
     assert any(it.startswith("sandbox") for it in answer.headers.get_list("Content-Security-Policy"))
 
 

@@ -25,12 +25,12 @@ def test_a_key_is_shown_once_and_alone(tmp_path: Path) -> None:
 
 
 def test_keys_are_listed_and_removed(tmp_path: Path) -> None:
-    write_keys(tmp_path / "keys.json", [new_key(name)[1] for name in ("ann", "ben")])
+    write_keys(tmp_path / "keys.json", [new_key(name)[1] for name in ("ann", "ben", "cat")])
 
-    removed = json.loads(holdfast("keys", "remove", "ann", "--json", home=tmp_path).stdout)
+    removed = json.loads(holdfast("keys", "remove", "ann", "cat", "--json", home=tmp_path).stdout)
     left = json.loads(holdfast("keys", "list", "--json", home=tmp_path).stdout)
 
-    assert (removed["removed"], removed["left"]) == ("ann", 1)
+    assert (removed["removed"], removed["left"]) == (["ann", "cat"], 1)
     assert [(row["name"], row["valid"], row["expires"]) for row in left] == [("ben", True, None)]
 
 
@@ -62,6 +62,7 @@ def test_keys_may_be_kept_elsewhere(tmp_path: Path) -> None:
         (("add", "ben", "--expires", "999999w"), "'999999w' is no time to expire"),
         (("add", "ben", "--expires", "2001-01-01"), "'2001-01-01' is not in the future"),
         (("remove", "an"), "did you mean 'ann'?"),
+        (("remove", "ann", "ben"), "there is no key called 'ben'"),
     ],
 )
 def test_what_cannot_be_is_said(args: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -72,6 +73,14 @@ def test_what_cannot_be_is_said(args: tuple[str, ...], message: str, tmp_path: P
     assert message in done.stderr
     assert "hint: " in done.stderr
     assert len(read_keys(tmp_path / "keys.json")) == 1
+
+
+def test_names_and_settings_may_be_mixed_and_a_name_is_needed(tmp_path: Path) -> None:
+    write_keys(tmp_path / "k.json", [new_key(name)[1] for name in ("ann", "ben")])
+    place = f"serve.keys={tmp_path / 'k.json'}"
+
+    assert "removed ann; 1 left" in holdfast("keys", "remove", "ann", place, home=tmp_path).stdout
+    assert "whose key" in holdfast("keys", "remove", place, home=tmp_path, expect=2).stderr
 
 
 def test_a_workspace_with_keys_serves_with_them(tmp_path: Path) -> None:

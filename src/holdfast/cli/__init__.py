@@ -36,6 +36,15 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 the user can mend it, 2 wrong usage, 130 interrupted."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # at any moment from here on, also while the commands are loaded
+        from holdfast.cli.show import complain
+
+        complain("interrupted", code=_INTERRUPTED)
+
+
+def _run() -> None:
     # Threads of torch that wait for each other should sleep: spinning made a training on two busy cores
     # take four times as long (docs/log.md). Torch reads this once, when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -60,8 +69,6 @@ def main() -> None:
         code = app(standalone_mode=False)
         if sys.stdout:
             sys.stdout.flush()  # what cannot be written is to be told by us
-    except KeyboardInterrupt:
-        complain("interrupted", code=_INTERRUPTED)
     except HoldfastError as error:
         complain(error.message, error.hint)
     except OSError as error:

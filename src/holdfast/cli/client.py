@@ -42,7 +42,7 @@ def client(
     if failed:
         names = ", ".join(failed[:_MOST_NAMED])
         more = f", and {len(failed) - _MOST_NAMED} more" if len(failed) > _MOST_NAMED else ""
-        complain(f"no prediction of {names}{more}", "the errors are beside their names")
+        complain(f"no prediction of {names}{more}", "what to do is beside the names")
 
 
 def _lines(found: Iterable[dict[str, Any]]) -> list[str]:
@@ -60,7 +60,8 @@ def _table(found: Iterable[dict[str, Any]]) -> list[str]:
     for entry in found:
         if "error" in entry:
             failed.append(_name(entry))
-            rows.append({"item": _name(entry), "label": None, "probability": None, "error": entry["error"]})
+            told = {"error": entry["error"], "hint": entry["hint"]}
+            rows.append({"item": _name(entry), "label": None, "probability": None, **told})
             continue
         odds = entry["probabilities"]
         labels = sorted(entry["labels"], key=lambda label: -odds[label])
@@ -70,9 +71,10 @@ def _table(found: Iterable[dict[str, Any]]) -> list[str]:
                 "label": ", ".join(labels) or "none",
                 "probability": ", ".join(f"{odds[label]:.3f}" for label in labels) or None,
                 "error": None,
+                "hint": None,
             }
         )
-    columns = ["item", "label", "probability", *(["error"] if failed else [])]
+    columns = ["item", "label", "probability", *(["error", "hint"] if failed else [])]
     print(table(harmless(rows), columns), flush=True)
     return failed
 

@@ -54,18 +54,24 @@ def keys_list(overrides: opt.Overrides = None, home: opt.Home = None, as_json: o
 
 @keys_app.command("remove")
 def keys_remove(
-    name: Annotated[str, typer.Argument(help="Whose key.")],
-    overrides: opt.Overrides = None,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Whose keys; and settings.")],
     home: opt.Home = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Take the key of NAME away; servers that run refuse it within two seconds."""
+    """Take the key of NAME away, or those of several; servers that run refuse them within two seconds.
+
+    Example: holdfast keys remove alice bob serve.keys=/etc/holdfast/keys.json
+    """
     from holdfast.workflows.keys import keys_remove as remove
 
-    result = remove(name, find_workspace(home), overrides=overrides or [])
+    overrides = [word for word in names if "=" in word]  # which no name can hold
+    given = [word for word in names if "=" not in word]
+    if not given:
+        raise typer.BadParameter("whose key is to be removed?", param_hint="NAME")
+    result = remove(given, find_workspace(home), overrides=overrides)
     show(result, as_json, _removed)
 
 
 def _removed(result: Mapping[str, Any]) -> str:
     left = f"{result['left']} left" if result["left"] else "none is left, and so nobody is let in"
-    return f"removed {result['removed']}; {left}"
+    return f"removed {', '.join(result['removed'])}; {left}"

@@ -263,6 +263,7 @@ class Client:
             raise ServerError(
                 f"larger than the {most / 1e6:g} MB that the server takes",
                 hint="send a smaller file, or a long recording as a job",
+                status=413,  # as it would say itself
             )
         return name, path.read_bytes()
 

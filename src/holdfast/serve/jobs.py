@@ -47,7 +47,9 @@ def add_routes(app: Api, service: Service, gate: Gate) -> None:
 
     async def taken(request: Request, name: str | None = None) -> Response:
         job = await jobs.add(request, name)
-        return answer(job.told(service), 202, {"Location": f"/jobs/{job.id}"})
+        # relative to what was asked for: a proxy may have put a path before ours
+        up = "" if name is None else "../../"
+        return answer(job.told(service), 202, {"Location": f"{up}jobs/{job.id}"})
 
     documented: dict[str, Any] = {
         "status_code": 202,

@@ -33,8 +33,15 @@ _TYPES = {
     "mp3": "audio/mpeg",
     "txt": "text/plain; charset=utf-8",
 }
-_SANDBOX = {"Content-Security-Policy": "sandbox; default-src 'none'", "Content-Disposition": "inline"}
-"""What people sent may be anything: a browser that opens it by itself lets it do nothing."""
+_SANDBOX = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Content-Disposition": "inline",
+    "Cache-Control": "private, no-store",
+}
+"""What people sent may be anything: a browser that opens it by itself lets it do nothing, and keeps no copy.
+
+What is removed from the journal is then gone from the disks of those who have looked at it too.
+"""
 _MOST = 200
 
 

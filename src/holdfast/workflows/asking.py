@@ -98,5 +98,8 @@ def _name(item: Input) -> str:
 def _entry(item: Input, found: Prediction | Failure) -> dict[str, Any]:
     file = {"file": str(item)} if isinstance(item, Path) else {"text": str(item)}
     if isinstance(found, Failure):
-        return {**file, "error": found.error, "hint": found.hint}
+        hint = found.hint
+        if hint and "job" in hint:  # which the server says in words of its routes, or our client of its calls
+            hint = f"{hint}: add --job"
+        return {**file, "error": found.error, "hint": hint}
     return {**file, **{key: value for key, value in found.whole.items() if key not in ("name", "index")}}

@@ -55,24 +55,29 @@ def keys_list(workspace: Workspace, *, overrides: Sequence[str] = ()) -> list[di
     return [_told(key) for key in _known(_path(workspace, overrides))]
 
 
-def keys_remove(name: str, workspace: Workspace, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Take a key away.
+def keys_remove(
+    names: Sequence[str], workspace: Workspace, *, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Take keys away: all of these names, or none.
 
     Raises:
-        ConfigError: if there is none of this name.
+        ConfigError: if there is none of one of the names.
     """
     path = _path(workspace, overrides)
     with _changing(path):
         keys = _known(path)
-        left = [key for key in keys if key.name != name]
-        if len(left) == len(keys):
-            near = did_you_mean(name, [key.name for key in keys])
-            raise ConfigError(
-                f"there is no key called {name!r} in {path}" + (f"; did you mean {near!r}?" if near else ""),
-                hint="see them with `holdfast keys list`",
-            )
+        known = [key.name for key in keys]
+        for name in names:
+            if name not in known:
+                near = did_you_mean(name, known)
+                raise ConfigError(
+                    f"there is no key called {name!r} in {path}"
+                    + (f"; did you mean {near!r}?" if near else ""),
+                    hint="see them with `holdfast keys list`",
+                )
+        left = [key for key in keys if key.name not in names]
         write_keys(path, left)
-    return {"removed": name, "left": len(left), "file": str(path)}
+    return {"removed": list(dict.fromkeys(names)), "left": len(left), "file": str(path)}
 
 
 def _path(workspace: Workspace, overrides: Sequence[str]) -> Path:
