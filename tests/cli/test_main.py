@@ -187,7 +187,9 @@ def test_ctrl_c_while_the_commands_are_loaded_leaves_no_trace(
 ) -> None:
     class Loading(ModuleType):
         def __getattr__(self, name: str) -> None:
-            raise KeyboardInterrupt
+            if name == "app":
+                raise KeyboardInterrupt
+            raise AttributeError(name)
 
     monkeypatch.setitem(sys.modules, "holdfast.cli.app", Loading("app"))
 

@@ -3,12 +3,16 @@
 import asyncio
 import base64
 import http.server
+import io
 import json
+import socket
 import sys
 import threading
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from email.message import Message
 from typing import Any
 
 import httpx
@@ -25,6 +29,7 @@ from holdfast.serve import tokens
 from holdfast.serve.callers import Refusal
 from holdfast.serve.engine import Engine
 from holdfast.serve.tokens import TokenCheck, UnreachableError, keys_of
+from tests.journals import wait_for
 
 RSA = rsa.generate_private_key(65537, 2048)
 RSA_OTHER = rsa.generate_private_key(65537, 2048)
@@ -266,6 +271,52 @@ def test_an_issuer_that_never_answered_means_come_again(issuer: Issuer) -> None:
         assert (refusal.value.status, refusal.value.headers) == (503, {"Retry-After": "5"})
 
     assert len(said) == 1  # it is left alone for a while
+
+
+def test_an_issuer_that_is_down_is_told_when_the_server_starts_which_goes_on(
+    issuer: Issuer, engines: Callable[..., Engine], serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    issuer.server.shutdown()
+    issuer.server.server_close()
+    with serve(engines("image"), oidc={"issuer": issuer.url, "audience": "birds"}) as client:
+        ready = client.get("/readyz").status_code
+        heard = io.StringIO()
+        wait_for(lambda: heard.write(capsys.readouterr().err) and "503" in heard.getvalue())
+        refused = client.get("/info", headers={"Authorization": f"Bearer {issuer.token()}"})
+
+    said = heard.getvalue()
+    assert (ready, refused.status_code) == (200, 503)
+    assert f"the issuer {issuer.url} cannot be asked for its keys" in said
+    assert f"{issuer.url}/.well-known/openid-configuration: Connection refused" in said
+    assert "is serve.oidc.issuer right" in said
+    assert "urlopen" not in said
+
+
+def test_the_keys_are_there_when_the_first_token_comes(
+    issuer: Issuer, engines: Callable[..., Engine], serve: Serve
+) -> None:
+    with serve(engines("image"), oidc={"issuer": issuer.url, "audience": "birds"}):
+        wait_for(lambda: issuer.asked == 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            urllib.error.URLError(socket.gaierror(-2, "Name or service not known")),
+            "Name or service not known",
+        ),
+        (urllib.error.URLError(TimeoutError("timed out")), "has not answered for 5 s"),
+        (TimeoutError(), "has not answered for 5 s"),
+        (
+            urllib.error.HTTPError("https://a", 404, "Not Found", Message(), None),
+            "answered with 404 Not Found",
+        ),
+        (json.JSONDecodeError("Expecting value", "<html>", 0), "the answer is no JSON"),
+    ],
+)
+def test_why_an_issuer_cannot_be_asked_is_said_in_words(error: Exception, words: str) -> None:
+    assert tokens._why(error, 5.0) == words
 
 
 def test_one_question_serves_all_who_wait_for_it(issuer: Issuer) -> None:

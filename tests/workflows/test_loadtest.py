@@ -113,6 +113,31 @@ def test_a_real_server_is_loaded_with_held_out_samples_and_everything_is_written
     assert sent == held_out
 
 
+def test_of_several_models_one_is_loaded_with_samples_that_it_takes(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    answers = {
+        "/info": (200, b'{"modality": "image"}'),
+        "/models/sea%402/info": (200, b'{"modality": "text", "model": "sea@2"}'),
+        "/models/sea%402/predict": (200, b"{}"),
+        "/models/ships/info": (404, b'{"error": "no model \'ships\' here", "hint": "there is sea@2"}'),
+    }
+    args = ("--dataset", "sea", "--seconds", "1", "--rate", "20")
+    with stranger(answers) as (url, asked):
+        result = answer("loadtest", url, "--model", "sea@2", *args, home=workspace.home)
+        sent = [it.body for it in asked if it.path == "/models/sea%402/predict"]
+        missing = holdfast("loadtest", url, "--model", "ships", home=workspace.home, expect=1).stderr
+        first = holdfast("loadtest", url, *args, home=workspace.home, expect=1).stderr
+
+    with open_version(workspace.datasets, parse_ref("sea")) as version:
+        assert set(sent) <= {version.read(int(row)) for row in version.indices("test")}
+    assert result["model"] == "sea@2"
+    assert result["steps"][0]["errors"] == {}
+    assert result["steps"][0]["good"] > 0
+    assert "answers 404: no model 'ships' here\nhint: there is sea@2" in missing
+    assert "of modality text, but the model takes image" in first
+
+
 def test_the_locustfile_that_is_written_runs_by_itself(workspace: Workspace, tmp_path: Path) -> None:
     with texts(tmp_path / "bundle") as url:
         loadtest.loadtest(url, workspace, rates=[20], seconds=1, out=tmp_path / "out")

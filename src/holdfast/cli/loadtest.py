@@ -13,6 +13,7 @@ from holdfast.core.workspace import find_workspace
 
 def loadtest(
     url: Annotated[str, typer.Argument(help="A server of Holdfast, such as http://127.0.0.1:8000.")],
+    model: Annotated[str | None, typer.Option("--model", help="Which of several, such as birds.")] = None,
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="Send held-out samples of it, such as birds or birds@3.")
     ] = None,
@@ -45,6 +46,7 @@ def loadtest(
     result = load(
         url,
         find_workspace(home),
+        model=model,
         dataset=dataset,
         samples=samples,
         seconds=seconds,

@@ -30,6 +30,9 @@ class KeyCheck:
         self._keys, self._limits = keys, limits
         self._callers: dict[str, tuple[Key, Caller]] = {}
 
+    def begin(self) -> None:
+        """See `Check`: the file was read already."""
+
     async def caller(self, credential: bytes) -> Caller | None:
         """See `Check`."""
         key = await self._keys.find(credential)
@@ -103,6 +106,9 @@ class Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
+        if scope["type"] == "lifespan":
+            for check in self._checks:
+                check.begin()
         if scope["type"] != "http" or self._is_open(scope):
             await self._app(scope, receive, send)
             return

@@ -33,6 +33,10 @@ class Refusal(Exception):  # noqa: N818 - not an error: the answer to a request
 class Check(Protocol):
     """One kind of credential."""
 
+    def begin(self) -> None:
+        """The server starts: what is needed may be fetched, beside the start."""
+        ...
+
     async def caller(self, credential: bytes) -> Caller | None:
         """Who shows this credential; None if it is none of this kind, or not valid.
 

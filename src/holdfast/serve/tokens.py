@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
+import urllib.error
 import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ class _Remembered:
 class TokenCheck:
     """Takes the tokens of one issuer. Used from one event loop.
 
-    The issuer is asked for its keys when the first token comes, again when they are old or when a token
+    The issuer is asked for its keys when the server starts, again when they are old or when a token
     names one that is not among them, and always in a thread. While it does not answer, the keys that are
     there go on.
     """
@@ -65,6 +66,11 @@ class TokenCheck:
         self._asked_s = self._got_s = -float("inf")
         self._asking: asyncio.Task[None] | None = None
         self._known: OrderedDict[bytes, _Remembered] = OrderedDict()
+
+    def begin(self) -> None:
+        """Ask for the keys, from the start on: whoever starts the server hears at once if they cannot be had."""
+        self._asked_s = time.monotonic()
+        self._asking = asyncio.create_task(self._fetch())
 
     async def caller(self, credential: bytes) -> Caller | None:
         """Whose token it is; None if it is none, or not valid.
@@ -163,17 +169,21 @@ class TokenCheck:
         if self._asking is None or self._asking.done():
             if _ago(self._asked_s) < _AFTER_FAILURE_S:
                 return
-            self._asked_s = time.monotonic()
-            self._asking = asyncio.create_task(self._fetch())
-        if wait:
+            self.begin()
+        if wait and self._asking:
             await asyncio.wait({self._asking}, timeout=2 * self._config.timeout_s)
 
     async def _fetch(self) -> None:
         try:
             keys = await asyncio.to_thread(keys_of, self._issuer, self._config.timeout_s)
         except UnreachableError as error:
-            go_on = "" if self._keys is None else "; the keys from before go on"
-            self._warn(f"the issuer {self._issuer} cannot be asked for its keys ({error}){go_on}")
+            meanwhile = (
+                "until it answers, tokens are refused with 503; is serve.oidc.issuer right, and may this "
+                "machine reach it?"
+                if self._keys is None
+                else "the keys from before go on"
+            )
+            self._warn(f"the issuer {self._issuer} cannot be asked for its keys ({error}); {meanwhile}")
             return
         self._keys, self._got_s = keys, time.monotonic()
         self._known.clear()  # a key may have been taken away
@@ -251,10 +261,22 @@ def _fetched(address: str, timeout_s: float) -> dict[str, Any]:
                     raise UnreachableError("its answer takes too long")
         found = json.loads(body)
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise UnreachableError(str(error)[:200]) from None
+        raise UnreachableError(f"{address}: {_why(error, timeout_s)[:200]}") from None
     if not isinstance(found, dict):
         raise UnreachableError("its answer is no JSON object")
     return found
+
+
+def _why(error: Exception, timeout_s: float) -> str:
+    """What went wrong, in words for people."""
+    reason = getattr(error, "reason", error)  # urllib wraps what the system said
+    if isinstance(error, urllib.error.HTTPError):
+        return f"answered with {error.code} {error.reason}"
+    if isinstance(reason, TimeoutError):
+        return f"has not answered for {timeout_s:g} s"
+    if isinstance(error, ValueError | RecursionError):
+        return "the answer is no JSON"
+    return str(getattr(reason, "verify_message", None) or getattr(reason, "strerror", None) or reason)
 
 
 def _check_packages() -> None:

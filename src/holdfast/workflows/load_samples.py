@@ -35,13 +35,18 @@ class LoadSamples:
     bodies: list[bytes]
     modality: Modality
 
-    def write(self, folder: Path) -> None:
-        """Put them where the locustfile looks for them: `samples.json` says how they are sent."""
+    def write(self, folder: Path, path: str) -> None:
+        """Put them where the locustfile looks for them: `samples.json` says how they are sent.
+
+        Args:
+            folder: beside the locustfile.
+            path: on the server, such as `/predict`.
+        """
         names = [f"{number:04}{_SUFFIX[self.modality]}" for number in range(len(self.bodies))]
         for name, body in zip(names, self.bodies, strict=True):
             write_bytes(folder / name, body)
         kind = "text/plain; charset=utf-8" if self.modality == "text" else "application/octet-stream"
-        write_json(folder / "samples.json", {"type": kind, "files": names})
+        write_json(folder / "samples.json", {"path": path, "type": kind, "files": names})
 
 
 def made(modality: Modality) -> LoadSamples:

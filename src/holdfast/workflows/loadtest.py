@@ -16,7 +16,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from holdfast.core.errors import HoldfastError
 from holdfast.core.files import write_json, write_text
@@ -43,6 +43,7 @@ def loadtest(
     url: str,
     workspace: Workspace,
     *,
+    model: str | None = None,
     dataset: str | None = None,
     samples: Path | None = None,
     seconds: float = 30.0,
@@ -59,6 +60,7 @@ def loadtest(
     Args:
         url: of a server of Holdfast, such as `http://127.0.0.1:8000`.
         workspace: where the dataset is.
+        model: which of several, such as `birds`; the first without it.
         dataset: whose held-out samples are sent, such as `birds@3`.
         samples: or a folder of files to send. Without either, one made example is sent, and it is said.
         seconds: for all steps together; more make the percentiles surer.
@@ -67,17 +69,18 @@ def loadtest(
         allow_remote: whether the server may be on another machine.
 
     Raises:
-        HoldfastError: if the address is none, is another machine's, or no server of Holdfast answers there.
+        HoldfastError: if the address is none, is another machine's, or no server of Holdfast with this model answers there.
         ModuleNotFoundError: if Locust is not installed.
     """
     _refuse_strangers(url, allow_remote)
     if find_spec("locust") is None:
         raise ModuleNotFoundError("No module named 'locust'", name="locust")
     url = url.rstrip("/")
-    info = _info(url)
+    route = "" if model is None else f"/models/{quote(model, safe='')}"
+    info = _info(url, route)
     bodies = _samples(info, workspace, dataset, samples)
     with _folder(out) as folder:
-        bodies.write(folder / "samples")
+        bodies.write(folder / "samples", f"{route}/predict")
         shutil.copyfile(str(files("holdfast.deploy") / "locust/locustfile.py"), folder / "locustfile.py")
         count = len(rates) or len(_USERS) + len(_SHARES) + _HALVINGS
         with progress("load", count, unit="steps") as bar, _driver(folder, url) as drive:
@@ -190,11 +193,11 @@ def _refuse_strangers(url: str, allow_remote: bool) -> None:
         )
 
 
-def _info(url: str) -> dict[str, Any]:
-    """What the server says of its model."""
+def _info(url: str, route: str) -> dict[str, Any]:
+    """What the server says of the model under a route."""
     key = os.environ.get(KEY)
     request = urllib.request.Request(  # noqa: S310 - http or https, as was looked at
-        f"{url}/info", headers={"Authorization": f"Bearer {key}"} if key else {}
+        f"{url}{route}/info", headers={"Authorization": f"Bearer {key}"} if key else {}
     )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
@@ -203,8 +206,10 @@ def _info(url: str) -> dict[str, Any]:
             return dict(info)
         raise ValueError(info["modality"])
     except urllib.error.HTTPError as error:
-        hint = f"put the key into {KEY}" if error.code in (401, 403) else "is it a server of Holdfast?"
-        raise HoldfastError(f"{url}/info answers {error.code}", hint=hint) from None
+        said, hint = _words(error)
+        if error.code in (401, 403):
+            hint = f"put the key into {KEY}"
+        raise HoldfastError(f"{url}{route}/info answers {error.code}{said}", hint=hint) from None
     except OSError as error:
         why = getattr(error, "reason", error)
         raise HoldfastError(
@@ -215,6 +220,15 @@ def _info(url: str) -> dict[str, Any]:
             f"{url} is no server of Holdfast: /info says no modality ({error!s:.80})",
             hint="check the address",
         ) from None
+
+
+def _words(error: urllib.error.HTTPError) -> tuple[str, str]:
+    """Why a server refuses, and what to do, in its own words if it is one of ours."""
+    try:
+        told = json.loads(error.read(10_000))
+        return f": {told['error']!s:.200}", f"{told['hint']!s:.200}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", "is it a server of Holdfast?"
 
 
 @contextmanager

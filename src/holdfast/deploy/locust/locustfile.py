@@ -35,7 +35,11 @@ class Client(FastHttpUser):
     def ask(self) -> int:
         """Send the next sample; the status of the answer, or 0 if there was none."""
         with self.client.post(
-            "/predict", data=next(self.bodies), headers=_HEADERS, catch_response=True, allow_redirects=False
+            _HOW["path"],
+            data=next(self.bodies),
+            headers=_HEADERS,
+            catch_response=True,
+            allow_redirects=False,
         ) as answer:
             status = int(answer.status_code)
             if status != 200:
