@@ -68,7 +68,7 @@ class TokenCheck:
         self._known: OrderedDict[bytes, _Remembered] = OrderedDict()
 
     def begin(self) -> None:
-        """Ask for the keys, from the start on: whoever starts the server hears at once if they cannot be had."""
+        """Ask for the keys now: whoever starts the server hears at once if they cannot be had."""
         self._asked_s = time.monotonic()
         self._asking = asyncio.create_task(self._fetch())
 

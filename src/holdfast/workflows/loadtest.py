@@ -69,7 +69,8 @@ def loadtest(
         allow_remote: whether the server may be on another machine.
 
     Raises:
-        HoldfastError: if the address is none, is another machine's, or no server of Holdfast with this model answers there.
+        HoldfastError: if the address is none, is another machine's, or no server of Holdfast answers
+            there, or none with this model.
         ModuleNotFoundError: if Locust is not installed.
     """
     _refuse_strangers(url, allow_remote)
