@@ -26,7 +26,7 @@ def test_says_so_where_a_simple_model_is_as_good_and_where_samples_are_few() -> 
 
     card = write_card(_manifest(), evaluation, {})
 
-    assert "- No better than the simple features baseline: macro_f1 0.800 against 0.800." in card
+    assert "- No better than the simple features baseline: macro\\_f1 0.800 against 0.800." in card
     assert "rough number only: square (4)." in card
 
 

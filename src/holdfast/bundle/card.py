@@ -4,12 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holdfast.bundle.facts import MOST_NAMED, TITLES, interval, limits, named, number
 from holdfast.bundle.manifest import Manifest
-
-_FEW = 30
-_MOST_NAMED = 20
-"""Labels that a list of the card names, or a table has rows for; evaluation.json has all."""
-_TITLES = {"majority": "majority", "simple": "simple features"}
 
 
 def write_card(manifest: Manifest, evaluation: Mapping[str, Any], splits: Mapping[str, int]) -> str:
@@ -24,7 +20,7 @@ def write_card(manifest: Manifest, evaluation: Mapping[str, Any], splits: Mappin
         _section("Data", _data(manifest, evaluation, splits)),
         _section("Results on held-out data", [_results(evaluation), *_notes(evaluation)]),
         _section("Per label", [_per_label(evaluation.get("per_class") or [])]),
-        _section("Limits", _limits(manifest, evaluation)),
+        _section("Limits", ["\n".join(f"- {_escape(line)}" for line in limits(manifest, evaluation))]),
         _section("Provenance", [_provenance(manifest)]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -34,7 +30,7 @@ def _title(manifest: Manifest) -> str:
     kind = {"image": "pictures", "audio": "sounds", "text": "texts"}[manifest.modality]
     gives = "one label" if manifest.task == "single" else "any number of labels"
     name = _escape(str(manifest.provenance.get("dataset", "model")))
-    labels = _named([_escape(label) for label in manifest.labels])
+    labels = named([_escape(label) for label in manifest.labels])
     return f"# {name}\n\nGives {kind} {gives} out of {len(manifest.labels)}: {labels}."
 
 
@@ -64,11 +60,11 @@ def _results(evaluation: Mapping[str, Any]) -> str:
     metrics, baselines = evaluation.get("metrics") or {}, evaluation.get("baselines") or {}
     with_twins = evaluation.get("metrics_with_twins")
     columns = {"model": metrics}
-    columns |= {_TITLES.get(name, _escape(name)): found for name, found in baselines.items()}
+    columns |= {_escape(TITLES.get(name, name)): found for name, found in baselines.items()}
     columns |= {"model, with copies": with_twins} if with_twins else {}
     rows = [
         [f"**{name}**" if name == evaluation.get("headline") else name]
-        + [_interval(column.get(name)) for column in columns.values()]
+        + [interval(column.get(name)) for column in columns.values()]
         for name in metrics
     ]
     return _table(["metric", *columns], rows) if rows else ""
@@ -82,7 +78,7 @@ def _notes(evaluation: Mapping[str, Any]) -> list[str]:
     before, after = calibration.get("before"), calibration.get("after")
     if before is not None and after is not None:
         at = f", at temperature {calibration['temperature']:.3g}" if calibration.get("temperature") else ""
-        errors = f"{_number(before)} before and {_number(after)} after calibration{at}"
+        errors = f"{number(before)} before and {number(after)} after calibration{at}"
         notes.append(f"Expected calibration error: {errors}.")
     if abstention := evaluation.get("abstention"):
         notes.append(
@@ -97,7 +93,7 @@ def _per_label(rows: Sequence[Mapping[str, Any]]) -> str:
     known = [name for name in names if any(row.get(name) is not None for row in rows)]
     shown, note = _best_and_worst(rows)
     cells = [
-        [_escape(str(row["label"])), *(_number(row.get(name)) for name in known), str(row.get("support", ""))]
+        [_escape(str(row["label"])), *(number(row.get(name)) for name in known), str(row.get("support", ""))]
         for row in shown
     ]
     return _table(["label", *known, "samples"], cells) + note if cells else ""
@@ -105,41 +101,15 @@ def _per_label(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _best_and_worst(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], str]:
     """All rows or, of more than a page bears, the ends of their order by F1, and a word about the others."""
-    if len(rows) <= _MOST_NAMED:
+    if len(rows) <= MOST_NAMED:
         return rows, ""
     ranked = sorted((row for row in rows if row.get("f1") is not None), key=lambda row: -float(row["f1"]))
-    half = _MOST_NAMED // 2
-    shown = ranked if len(ranked) <= _MOST_NAMED else [*ranked[:half], *ranked[-half:]]
+    half = MOST_NAMED // 2
+    shown = ranked if len(ranked) <= MOST_NAMED else [*ranked[:half], *ranked[-half:]]
     return shown, (
         f"\n\nThe best and the worst by F1 of {len(rows):,} labels; {len(rows) - len(shown):,} others, of "
         f"which {len(rows) - len(ranked):,} have no F1, are in evaluation.json."
     )
-
-
-def _named(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _MOST_NAMED:,} more" if len(labels) > _MOST_NAMED else ""
-    return ", ".join(labels[:_MOST_NAMED]) + more
-
-
-def _limits(manifest: Manifest, evaluation: Mapping[str, Any]) -> list[str]:
-    limits = ["- Nothing was measured on data of another origin than this dataset."]
-    if manifest.task == "single":
-        limits.append("- It always gives one of its labels, also to what has none of them.")
-    rare = [row for row in evaluation.get("per_class") or [] if row.get("support", _FEW) < _FEW]
-    if rare:
-        rare.sort(key=lambda row: int(row["support"]))
-        names = _named([f"{_escape(str(row['label']))} ({row['support']})" for row in rare])
-        limits.append(f"- Fewer than {_FEW} held-out samples, so a rough number only: {names}.")
-    name = str(evaluation.get("headline"))
-    own = _value(evaluation.get("metrics"), name)
-    for baseline, metrics in (evaluation.get("baselines") or {}).items():
-        other = _value(metrics, name)
-        if own is not None and other is not None and other >= own:
-            limits.append(
-                f"- No better than the {_TITLES.get(baseline, _escape(baseline))} baseline: "
-                f"{name} {_number(own)} against {_number(other)}."
-            )
-    return ["\n".join(limits)]
 
 
 def _provenance(manifest: Manifest) -> str:
@@ -149,36 +119,10 @@ def _provenance(manifest: Manifest) -> str:
     }
     lines = [f"- {key}: `{value}`" for key, value in origin.items()]
     if manifest.parity:
-        facts = ", ".join(f"{key} {_number(value)}" for key, value in manifest.parity.items())
+        facts = ", ".join(f"{key} {number(value)}" for key, value in manifest.parity.items())
         beside = "the model it was made from" if "optimized_from" in origin else "training code"
         lines.append(f"- exported graph against {beside}: {facts}")
     return "\n".join(lines)
-
-
-def _value(metrics: Any, name: str) -> float | None:
-    found = ((metrics or {}).get(name) or {}).get("value")
-    return None if found is None else float(found)
-
-
-def _interval(found: Mapping[str, Any] | None) -> str:
-    if not found or found.get("value") is None:
-        return "–"
-    low, high = found.get("low"), found.get("high")
-    bounds = "" if low is None or high is None else f" ({_number(low)} to {_number(high)})"
-    return _number(found["value"]) + bounds
-
-
-def _number(value: float | None) -> str:
-    """Three digits after the point, or as many as a small number needs.
-
-    >>> _number(0.91234), _number(120), _number(2.1e-7), _number(None)
-    ('0.912', '120', '2.1e-07', '–')
-    """
-    if value is None:
-        return "–"
-    if value == int(value) and abs(value) > 1:
-        return str(int(value))
-    return f"{value:.2g}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

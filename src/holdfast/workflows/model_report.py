@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.bundle import Bundle
+from holdfast.bundle.facts import interval, limits, number
 from holdfast.config import Config
 from holdfast.core.errors import RefError
 from holdfast.core.files import write_text
@@ -29,7 +30,6 @@ from holdfast.workflows.paper import (
 from holdfast.workflows.subjects import Subject, open_subject
 
 _MOST_LABELS = 40
-_FEW = 30
 _PACKAGES = ("holdfast", "torch", "onnxruntime", "numpy", "transformers", "tokenizers", "pillow", "soundfile")
 
 
@@ -80,7 +80,7 @@ def told(subject: Subject, audit: Sequence[Mapping[str, Any]]) -> tuple[str, lis
     evaluation = bundle.evaluation or {}
     sections: list[Section] = [
         ("Evaluation", _evaluation(bundle, evaluation)),
-        ("Limits", [Items(_limits(bundle, evaluation))]),
+        ("Limits", [Items(limits(bundle.manifest, evaluation))]),
         ("Data", _data(subject, evaluation)),
         ("Training", _training(subject, bundle)),
         ("How to make it again", _again(subject, bundle)),
@@ -98,13 +98,13 @@ def _lead(bundle: Bundle, evaluation: Mapping[str, Any]) -> str:
     if not found:
         return f"{what} It was never evaluated."
     beside = [
-        f"{other} {_number(metrics[name]['value'])}"
+        f"{other} {number(metrics[name]['value'])}"
         for other, metrics in (evaluation.get("baselines") or {}).items()
         if metrics and metrics.get(name)
     ]
     against = f", against baselines of {' and '.join(beside)}" if beside else ", with no baseline beside it"
     samples = f"{evaluation['samples']:,} held-out samples"
-    return f"{what} On {samples} its {_word(name)} is {_interval(found)}{against}."
+    return f"{what} On {samples} its {_word(name)} is {interval(found)}{against}."
 
 
 def _data(subject: Subject, evaluation: Mapping[str, Any]) -> list[Block]:
@@ -178,7 +178,7 @@ def _evaluation(bundle: Bundle, evaluation: Mapping[str, Any]) -> list[Block]:
         return ["It was never evaluated."]
     baselines = {name: found for name, found in (evaluation.get("baselines") or {}).items() if found}
     rows = [
-        [_word(name), _interval(metrics[name]), *(_interval(found.get(name)) for found in baselines.values())]
+        [_word(name), interval(metrics[name]), *(interval(found.get(name)) for found in baselines.values())]
         for name in metrics
     ]
     drawn = evaluation.get("resampled") or {}
@@ -208,8 +208,8 @@ def _trust(bundle: Bundle, evaluation: Mapping[str, Any]) -> list[Block]:
     calibration = evaluation.get("calibration") or {}
     if calibration.get("after") is not None:
         facts.append(
-            f"Its probabilities are off by {_number(calibration['after'])} on average (expected calibration "
-            f"error; {_number(calibration.get('before'))} before calibration)."
+            f"Its probabilities are off by {number(calibration['after'])} on average (expected calibration "
+            f"error; {number(calibration.get('before'))} before calibration)."
         )
     if abstention := evaluation.get("abstention"):
         facts.append(
@@ -222,27 +222,9 @@ def _trust(bundle: Bundle, evaluation: Mapping[str, Any]) -> list[Block]:
         beside = f"{origin}, of which it was made," if origin else "the code that trained it"
         facts.append(
             f"All numbers are of the exported graph in the serving engine; it differs from {beside} "
-            f"by at most {_number(parity.get('max_difference'))} in probability."
+            f"by at most {number(parity.get('max_difference'))} in probability."
         )
     return [Items(facts)] if facts else []
-
-
-def _limits(bundle: Bundle, evaluation: Mapping[str, Any]) -> list[str]:
-    limits = ["Nothing was measured on data of another origin than this dataset."]
-    if bundle.manifest.task == "single":
-        limits.append("It always gives one of its labels, also to what has none of them.")
-    rare = [row for row in evaluation.get("per_class") or [] if row.get("support", _FEW) < _FEW]
-    if rare:
-        rare.sort(key=lambda row: int(row["support"]))
-        named = ", ".join(f"{row['label']} ({row['support']})" for row in rare[:_MOST_LABELS])
-        limits.append(f"Fewer than {_FEW} held-out samples, so a rough number only: {named}.")
-    if undefined := evaluation.get("undefined"):
-        limits.append("The held-out samples say nothing of: " + ", ".join(map(str, undefined)) + ".")
-    headline = str(evaluation.get("headline"))
-    for name, won in (evaluation.get("beats") or {}).items():
-        if won is False:
-            limits.append(f"It is no better than the {name} baseline by {_word(headline)}.")
-    return limits
 
 
 def _again(subject: Subject, bundle: Bundle) -> list[Block]:
@@ -294,19 +276,3 @@ def _word(name: str) -> str:
     return {"macro_f1": "macro-F1", "average_precision": "mean average precision", "auroc": "AUROC"}.get(
         name, name.replace("_", " ")
     )
-
-
-def _interval(found: Mapping[str, Any] | None) -> str:
-    if not found or found.get("value") is None:
-        return "–"
-    low, high = found.get("low"), found.get("high")
-    return _number(found["value"]) + (
-        "" if low is None or high is None else f" ({_number(low)} to {_number(high)})"
-    )
-
-
-def _number(value: float | None) -> str:
-    """Three digits after the point, or as many as a small number needs."""
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.2g}"
