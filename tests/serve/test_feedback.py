@@ -63,8 +63,10 @@ def test_the_last_word_counts_and_can_be_taken_back(client: httpx.Client, tmp_pa
     assert found[second]["labels"] is None
 
 
-def test_an_id_that_this_server_never_gave_is_taken(client: httpx.Client, tmp_path: Path) -> None:
-    assert client.post("/feedback", json={"id": UNKNOWN, "label": "heron"}).status_code == 200
+def test_an_id_that_nobody_knows_is_taken_and_told(client: httpx.Client, tmp_path: Path) -> None:
+    answer = client.post("/feedback", json={"id": UNKNOWN, "label": "heron"})
+
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "unknown": 1})
     assert said(tmp_path)[0]["prediction"] == UNKNOWN
 
 

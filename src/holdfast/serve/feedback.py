@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
 from holdfast.serve.api import Api
 from holdfast.serve.batching import BusyError
@@ -19,10 +18,10 @@ from holdfast.serve.bodies import RequestError, read_json
 from holdfast.serve.ids import is_id, time_of
 from holdfast.serve.journal import Journal
 from holdfast.serve.openapi import ERRORS, Error
-from holdfast.serve.recent import Kind, Recent
 from holdfast.serve.refusals import answer
 from holdfast.serve.requests import Upload
 from holdfast.serve.service import BadItemsError, Service
+from holdfast.serve.whose import Known, Whose
 
 _MOST_ITEMS = 1000
 _MOST_PARTS = 100 * _MOST_ITEMS
@@ -30,7 +29,7 @@ _PATIENCE_S = 5.0
 """So long a label may wait to be written before the client is told that it is not."""
 _NEAR = 3
 _HINT = 'send {"id": "…", "label": "…"}, or several as {"items": […]}; see /docs'
-_FIELDS = ("id", "label", "labels", "withdraw")
+_FIELDS = ("id", "label", "labels", "withdraw", "model")
 
 
 class Truth(BaseModel):
@@ -43,12 +42,18 @@ class Truth(BaseModel):
         list[str] | None, Field(description="All true labels, where there can be many; maybe none.")
     ] = None
     withdraw: Annotated[bool | None, Field(description="True takes back what was said.")] = None
+    model: Annotated[
+        str | None, Field(description="Which gave it; counts where the journal does not know any more.")
+    ] = None
 
 
 class Taken(BaseModel):
     """The labels are written down."""
 
     accepted: int
+    unknown: Annotated[
+        int, Field(description="Of these, predictions that the journal does not have (any more).")
+    ] = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Said:
 
 def add_routes(app: Api, service: Service, journal: Journal) -> None:
     """`/feedback`, for a server that keeps a journal."""
+    whose = Whose(service, journal)
     schema = {"anyOf": [Truth.model_json_schema(), {"type": "object", "properties": {"items": _items()}}]}
     label = service.live.engine.labels[0]
     example = {"id": "01a1ffe2-9502-7000-8004-740199929562", "label": label}
@@ -82,26 +88,19 @@ def add_routes(app: Api, service: Service, journal: Journal) -> None:
 
         Either all items are taken or none. They are written down when the answer comes.
         """
-        said = await _read(request, service)
+        items = items_of(await _read(request, service))
+        known = await whose.known([item.get("id") for item in items if isinstance(item, dict)])
+        said = read_feedback(items, known)
         await _note(service, journal, said, request)
-        return answer({"accepted": len(said)})
+        unknown = sum(not known.has(one.id) for one in said)
+        return answer({"accepted": len(said), **({"unknown": unknown} if unknown else {})})
 
 
-def read_feedback(value: Any, kinds: Sequence[Kind], recent: Recent | None = None) -> list[Said]:
-    """What a body of JSON says.
-
-    Args:
-        value: the JSON.
-        kinds: of the models that are served; an id does not say whose it is, so one that fits will do,
-        recent: unless it is remembered here.
+def items_of(value: Any) -> list[Any]:
+    """The items of a body of JSON.
 
     Raises:
         RequestError: if it is no feedback at all.
-        BadItemsError: if some items cannot be used; all of them are named.
-
-    >>> number = "01a1ffe2-9502-7000-8004-740199929562"
-    >>> read_feedback({"id": number, "label": "owl"}, [(["owl", "gull"], "single")])[0].labels
-    ['owl']
     """
     if not isinstance(value, dict):
         raise RequestError(422, "the JSON must be an object", hint=_HINT)
@@ -110,11 +109,27 @@ def read_feedback(value: Any, kinds: Sequence[Kind], recent: Recent | None = Non
         raise RequestError(422, "items must be a list with something in it", hint=_HINT)
     if len(items) > _MOST_ITEMS:
         raise RequestError(413, f"more than {_MOST_ITEMS} items", hint="send them in several requests")
+    return items
+
+
+def read_feedback(items: Sequence[Any], known: Known) -> list[Said]:
+    """What the items say.
+
+    Args:
+        items: of JSON.
+        known: of their predictions.
+
+    Raises:
+        BadItemsError: if some cannot be used; all of them are named.
+
+    >>> number = "01a1ffe2-9502-7000-8004-740199929562"
+    >>> known = Known({"birds@3": (["owl", "gull"], "single")})
+    >>> read_feedback([{"id": number, "label": "owl"}], known)[0].labels
+    ['owl']
+    """
     said, problems = [], []
     for index, item in enumerate(items):
-        known = recent.kind(item.get("id")) if recent and isinstance(item, dict) else None
-        tried = [_one(item, labels, task) for labels, task in ([known] if known else kinds)]
-        found = next((it for it in tried if isinstance(it, Said)), tried[0])
+        found = _one(item, known)
         if isinstance(found, Said):
             said.append(found)
         else:
@@ -128,7 +143,7 @@ def read_feedback(value: Any, kinds: Sequence[Kind], recent: Recent | None = Non
     return said
 
 
-def _one(item: Any, labels: Sequence[str], task: Task) -> Said | str:
+def _one(item: Any, known: Known) -> Said | str:
     """One item, or what is wrong with it."""
     if not isinstance(item, dict):
         return "must be an object"
@@ -147,6 +162,13 @@ def _one(item: Any, labels: Sequence[str], task: Task) -> Said | str:
     true = [item["label"]] if given == ["label"] else item["labels"]
     if not isinstance(true, list) or not all(isinstance(label, str) for label in true):
         return "labels must be a list of strings" if given == ["labels"] else "label must be a string"
+    model = item.get("model")
+    if not isinstance(model, str | None):
+        return "model must be a string"
+    kind = known.kind(number, model)
+    if isinstance(kind, str):
+        return kind
+    labels, task = kind
     if task == "single" and len(true) != 1:
         return f"this model gives one label, not {len(true)}"
     if unknown := [label for label in true if label not in labels]:
@@ -162,23 +184,15 @@ def _unknown(label: str, labels: Sequence[str]) -> str:
     return f"no label {label!r:.60}; did you mean {' or '.join(map(repr, near))}?"
 
 
-async def _read(request: Request, service: Service) -> list[Said]:
+async def _read(request: Request, service: Service) -> Any:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # which a page of another server cannot send unasked
         raise RequestError(415, f"feedback is JSON, not {kind or 'of no Content-Type'}", hint=_HINT)
     upload = Upload(request, service.limits, service.room)
     try:
-        body = await upload.body()
-        value = read_json(body, _MOST_PARTS, _HINT)
+        return read_json(await upload.body(), _MOST_PARTS, _HINT)
     finally:
         upload.release()
-    return read_feedback(value, kinds_of(service), service.recent)
-
-
-def kinds_of(service: Service) -> list[Kind]:
-    """Labels and task of each version that is in service, the first model's steady one first."""
-    lives = [live for release in service.releases for live in release.lives.values()]
-    return [(live.engine.labels, live.engine.task) for live in lives]
 
 
 async def _note(service: Service, journal: Journal, said: Sequence[Said], request: Request) -> None:

@@ -12,7 +12,7 @@ _MOST = 10_000
 
 
 class Recent:
-    """The latest predictions of a server of several models. Used from the event loop only.
+    """The latest predictions of a server. Used from the event loop only.
 
     >>> recent = Recent()
     >>> recent.note(["a"], (["owl"], "single"))

@@ -191,8 +191,7 @@ class Service:
             spans.add(live.ref, answers)
         if self.journal:
             self.journal.note(live, request.state.request_id, ids, items, answers, chosen, seconds)
-            if len(self.releases) > 1:
-                self.recent.note(ids, (live.engine.labels, live.engine.task))
+            self.recent.note(ids, (live.engine.labels, live.engine.task))
         return ids
 
     async def released(
