@@ -137,8 +137,48 @@ def test_a_head_without_end_is_refused(hurried: httpx.Client) -> None:
     with opened(hurried, b"GET / HTTP/1.1\r\nX-A: " + b"a" * 70_000) as connection:
         said, after_s = ending(connection, drip=b"a" * 1000)
 
-    assert said.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
+    assert said.startswith(b"HTTP/1.1 431 ")
     assert after_s < 0.5
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX-A: ", b"\r\n\r\n"),
+        (b"GET /healthz?", b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (b"POST /predict?", b" HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n" + b"a" * 90_000),
+    ],
+)
+@pytest.mark.parametrize("length", [70_000, 200_000])
+def test_a_long_head_that_comes_at_once_is_refused_in_words(
+    hurried: httpx.Client, begin: bytes, end: bytes, length: int
+) -> None:
+    with opened(hurried, b"") as connection:
+        connection.sendall(begin + b"a" * length + end)
+        said, _ = ending(connection)
+
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert "longer than 64 KB" in json.loads(body)["error"]
+    assert json.loads(body)["hint"]
+
+
+def test_what_is_no_http_is_refused_as_that_however_long(hurried: httpx.Client) -> None:
+    with opened(hurried, b"") as connection:
+        connection.sendall(b"\x16\x03\x01" + b"a" * 200_000)
+        said, _ = ending(connection)
+
+    assert said.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_long_body_beside_a_short_head_is_no_long_head(hurried: httpx.Client) -> None:
+    body = b"x" * 200_000
+    head = POST.replace(b": 100", f": {len(body)}\r\nConnection: close".encode())
+    with opened(hurried, b"") as connection:
+        connection.sendall(head + body)
+        said, _ = ending(connection)
+
+    assert said.startswith(b"HTTP/1.1 422 ")
 
 
 def test_a_client_that_does_not_read_is_cut_off(hurried: httpx.Client) -> None:

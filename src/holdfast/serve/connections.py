@@ -11,11 +11,12 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from holdfast.config.protection import LimitConfig
 
 _HEAD_BYTES = 64 * 1024
-_LONG_HEADERS = (
+_LONG_HEAD = (
     "431 Request Header Fields Too Large",
-    f"the headers are longer than {_HEAD_BYTES // 1024} KB",
-    "send fewer or shorter ones",
+    f"the address and the headers are longer than {_HEAD_BYTES // 1024} KB",
+    "send fewer or shorter headers, and what is long in the body",
 )
+_NO_HTTP = ("400 Bad Request", "this is no HTTP request", "see /docs for what there is")
 _SPARE = 100
 """Files that are open besides connections: the graph, the log, the libraries."""
 _LAST_WORDS_S = 1.0
@@ -115,9 +116,15 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._note()
         if self._phase in ("new", "kept"):
             if self._head_bytes > _HEAD_BYTES:
-                self._end(*_LONG_HEADERS)
+                self._end(*_LONG_HEAD)
         elif self._tells_bodies and self._barren_bytes > _HEAD_BYTES:
-            self._end(*_LONG_HEADERS)
+            self._end(*_LONG_HEAD)
+
+    def on_headers_complete(self) -> None:
+        """Refuse a long head that came at once too; from a callback, the parser is stopped by an error."""
+        if self._is_long():
+            raise ValueError(_LONG_HEAD)
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """What arrives is a body, and not a header behind it, which the parser would collect without end."""
@@ -188,8 +195,16 @@ class _Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             )
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Refuse what is no HTTP, in the words of all other refusals."""
-        self._end("400 Bad Request", "this is no HTTP request", "see /docs for what there is")
+        """Refuse what is no HTTP, or too long to be taken for it, in the words of all other refusals."""
+        self._end(*(_LONG_HEAD if self._is_long() else _NO_HTTP))
+
+    def _is_long(self) -> bool:
+        """Whether the head is; not what came behind it in the same piece."""
+        if self._head_bytes <= _HEAD_BYTES or not self._tells_bodies:
+            return self._head_bytes > _HEAD_BYTES
+        if self.headers is None:  # no request has begun
+            return False
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _HEAD_BYTES
 
     def _end(self, status: str, error: str, hint: str) -> None:
         self._leave()
