@@ -30,7 +30,7 @@ from tests.reports import REAL, question, report
 
 SHOWN_BY = {
     "coverage": "Coverage is measured by",
-    "ci": "runs them when the code changes",
+    "ci": "runs them on each push",
     "data-versions": "digests stand for the data",
     "wandb": "sends runs to W&B",
     "alerts": "Somebody is alerted",
@@ -186,6 +186,70 @@ def test_of_a_project_that_only_seems_to_have_things_nothing_is_claimed(name: st
     if name == "names_only":
         assert "No route of it asks a model." in text
         assert "COPY models/best.pt: no such file" in text
+
+
+def test_what_is_counted_is_footnoted_with_its_count(filled: Filled) -> None:
+    answers = {it["topic"]: it for it in filled.told["questions"]}
+
+    tests = {one.get("says") for one in answers["tests"]["evidence"]}
+    assert '"tests that assert something": 3' in tests
+    packages = {one.get("says") for one in answers["dependencies"]["evidence"]}
+    assert any(str(says).startswith('"packages in requirements.txt": ') for says in packages)
+
+
+def test_the_last_epoch_is_footnoted_with_the_line_of_the_last_epoch(filled: Filled) -> None:
+    (tracking,) = [it for it in filled.told["questions"] if it["topic"] == "tracking"]
+
+    lines = [one for one in tracking["evidence"] if str(one.get("file", "")).endswith("metrics.jsonl")]
+    epochs = set()
+    for one in lines:
+        whole = (filled.workspace.home / one["file"]).read_text("utf-8").split("\n")[one["line"] - 1]
+        epochs.add(json.loads(whole)["epoch"])
+        assert one["text"].startswith('"')  # what is meant stands first, however long the line is
+    last = json.loads(whole)["epoch"]
+    assert epochs == {1, last}
+
+
+def test_the_settings_that_are_named_are_those_of_the_run(filled: Filled) -> None:
+    (settings_,) = [it for it in filled.told["questions"] if it["topic"] == "settings"]
+
+    for one in settings_["evidence"]:
+        if str(one.get("file", "")).endswith("config.yaml"):
+            key, _, value = one["text"].partition(": ")
+            assert re.search(rf"`\w+\.{key}={re.escape(value)}`", filled.file.read_text("utf-8"))
+
+
+def test_a_workflow_is_told_with_the_branches_that_start_it(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_a.py").write_text("def test_a():\n    assert len([]) == 0\n")
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/a.yml").write_text(
+        "on:\n  push: {branches: [main, dev], paths: ['src/**']}\n  pull_request:\n"
+        "jobs: {a: {runs-on: x, steps: [{run: pytest}]}}\n"
+    )
+    report_new(tmp_path / "R.md")
+
+    report_fill(tmp_path / "R.md", tmp_path, Workspace(tmp_path / "home"))
+
+    text = (tmp_path / "R.filled.md").read_text("utf-8")
+    started = "each push to `main` or `dev` that changes `src/**` and each pull request"
+    assert f"`a.yml` is started by {started}." in text
+    assert f"`.github/workflows/a.yml` runs them on {started}: " in text
+
+
+def test_a_journal_in_a_bucket_is_an_open_question(tmp_path: Path) -> None:
+    home = Workspace(tmp_path / "home")
+    home.home.mkdir()
+    (home.home / "holdfast.yaml").write_text("serve: {journal: {where: 's3://me:pass@bucket/journal'}}\n")
+    (tmp_path / "project").mkdir()
+    report_new(tmp_path / "R.md")
+
+    report_fill(tmp_path / "R.md", tmp_path / "project", home)
+
+    answers = [it.answer for it in read_report(tmp_path / "R.filled.md").questions]
+    told = [it for it in answers if "what the journal at `s3://…@bucket/journal` holds" in it]
+    assert len(told) == 3
+    assert not any("No evidence was found" in it for it in told)
 
 
 def test_an_empty_project_answers_nothing(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def test_as_markdown_its_charts_are_files_that_are_there(road: Road, tmp_path: P
     for chart in charts:
         assert ElementTree.parse(tmp_path / chart).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert told["figures"] == str(tmp_path / "r_figures")
+    losses = (tmp_path / "r_figures/loss.svg").read_text(encoding="utf-8")
+    assert losses.count("<polyline") == 2, "of training and of validation"
 
 
 def test_what_is_not_here_is_said_to_be_unknown(tmp_path: Path) -> None:

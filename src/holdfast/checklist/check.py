@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from holdfast.checklist.counts import counts
 from holdfast.checklist.items import ITEMS
 from holdfast.checklist.repo import Repo
 from holdfast.checklist.tree import shown
@@ -20,7 +21,8 @@ def check(folder: Path) -> dict[str, Any]:
 
     Returns:
         `items` (each with `answer`: yes, no or cannot tell, `evidence`, `why` and `help`), `sums` of the
-        answers, `files` that were looked at, and `notes` on what was not.
+        answers, `counts` of tests, files and packages by what is counted, `files` that were looked at, and
+        `notes` on what was not.
 
     Raises:
         DataError: if the folder cannot be read.
@@ -44,11 +46,12 @@ def _check(repo: Repo) -> dict[str, Any]:
                 **told,
             }
         )
-    counts = Counter(str(item["answer"]) for item in items)
+    answers = Counter(str(item["answer"]) for item in items)
     return {
         "folder": shown(str(repo.tree.root)),
         "files": len(repo.tree.files),
-        "sums": {answer: counts[answer] for answer in ("yes", "no", "cannot tell")},
+        "sums": {answer: answers[answer] for answer in ("yes", "no", "cannot tell")},
+        "counts": counts(repo),
         "items": items,
         "notes": list(dict.fromkeys(repo.tree.notes)),
     }

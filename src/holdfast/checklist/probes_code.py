@@ -205,8 +205,7 @@ _LOADS = (
 
 def config_files(repo: Repo) -> Answer:
     """A file of settings that holds dials of an experiment, and code that loads such files."""
-    ours = [Seen(path, line, f"{name}: {value}") for name, (path, line, value) in repo.settings.items()]
-    if ours:
+    if ours := repo.experiments:
         return yes(*ours)
     found = _dials(repo)
     loads = [seen_call(pair) for pair in repo.calls(_LOADS)]
@@ -269,11 +268,8 @@ def hydra(repo: Repo) -> Answer:
         and one.args[:1] in (("train",), ("up",))
         and any("=" in word for word in one.args)
     ]
-    if ours or repo.settings:
-        return yes(
-            *ours,
-            *(Seen(path, line, f"{name}: {value}") for name, (path, line, value) in repo.settings.items()),
-        )
+    if ours or repo.experiments:
+        return yes(*ours, *repo.experiments)
     return (
         no(problems[0][0], problems[0][1])
         if problems

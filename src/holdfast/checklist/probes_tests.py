@@ -10,7 +10,7 @@ from holdfast.checklist.unit_tests import Kind, UnitTest, unit_tests
 
 
 def _of(repo: Repo, kind: Kind, what: str) -> Answer:
-    good, empty = repo.shared("unit tests", lambda: unit_tests(repo))
+    good, empty = all_tests(repo)
     found = [one for one in good if kind in one.kinds]
     if found:
         return yes(*map(_seen, found))
@@ -19,6 +19,11 @@ def _of(repo: Repo, kind: Kind, what: str) -> Answer:
     return no(
         f"no test asserts anything of {what}" + (f", {len(good)} assert something else" if good else "")
     )
+
+
+def all_tests(repo: Repo) -> tuple[list[UnitTest], list[UnitTest]]:
+    """The tests that assert something, and those that do not; found once for all who ask."""
+    return repo.shared("unit tests", lambda: unit_tests(repo))
 
 
 def _seen(test: UnitTest) -> Seen:

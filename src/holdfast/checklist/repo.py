@@ -137,6 +137,15 @@ class Repo:
                     found.setdefault(name, (path, line_of(text, f"{key}:"), value))
         return found
 
+    @property
+    def experiments(self) -> list[Seen]:
+        """Settings of Holdfast that say how to train, not how to serve."""
+        return [
+            Seen(path, line, f"{name}: {value}")
+            for name, (path, line, value) in self.settings.items()
+            if name.partition(".")[0] not in ("serve", "track")
+        ]
+
     def setting(self, *names: str) -> list[Seen]:
         """Settings of Holdfast that are on, in its file or on a command line."""
         found = [

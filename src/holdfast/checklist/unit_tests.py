@@ -145,6 +145,8 @@ def _kind_of(repo: Repo, name: str) -> set[Kind]:
     if target is None or target.is_test or target.tree is None:
         return set()
     last = name.rpartition(".")[2]
+    if last.endswith(("Error", "Exception", "Warning")):  # a `DataError` is no data
+        return set()
     kind = target.class_by_name.get(last)
     for base in kind.bases if kind else ():
         if _DATA_BASE.fullmatch(base):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from holdfast.report.blank import blank_report
 from holdfast.report.draft import Composed, Draft, compose
 from holdfast.report.fill import Open, fill, is_open
 from holdfast.report.topics import topic_of
-from holdfast.workflows import filling_project, filling_runs, filling_serving, filling_tests, filling_whole
+from holdfast.workflows import (
+    filling_journal,
+    filling_project,
+    filling_runs,
+    filling_serving,
+    filling_tests,
+    filling_whole,
+)
 from holdfast.workflows.filling_facts import Facts
 from holdfast.workflows.filling_figure import loss_figure
 
@@ -44,6 +52,8 @@ _DRAFTERS: Mapping[str, Callable[[Facts], Draft]] = {
     "contributions": filling_whole.contributions,
 }
 """Who drafts an answer; to all other topics no file says anything."""
+_OF_JOURNAL = ("api", "deployment", "monitoring")
+"""Topics to which a journal would tell something."""
 
 
 def report_new(out: Path, questions: int = 31, *, force: bool = False) -> dict[str, Any]:
@@ -124,6 +134,10 @@ def _answer(question: Question, report: Report, facts: Facts, place: Path) -> Co
     if drafter is None:
         return Open(topic.people, "no file says it")
     draft = drafter(facts)
+    if topic.name in _OF_JOURNAL and (left := filling_journal.unread(facts)):
+        draft = replace(draft, left="; ".join(one for one in (draft.left, left) if one))
+        if not draft.sentences:
+            return Open(f"{topic.people}; {left}")
     if not draft.sentences:
         return Open(topic.people, "no evidence was found")
     root = Path(os.path.relpath(facts.project, place.parent))

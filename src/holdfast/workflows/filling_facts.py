@@ -1,16 +1,18 @@
 """What is known of a project and of its workspace, each fact found once and told with its evidence."""
 
+import json
 import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from holdfast.bundle import Bundle, open_bundle
 from holdfast.checklist.answer import Answer, Seen
+from holdfast.checklist.counts import counts
 from holdfast.checklist.repo import Repo
 from holdfast.core.errors import HoldfastError
 from holdfast.core.refs import parse_ref
@@ -23,6 +25,9 @@ from holdfast.tracking import RunInfo, RunRecord, list_runs, read_run
 
 _MOST_BYTES = 4 << 20
 _GIT_S = 10
+_QUOTED = 100
+"""Characters of a line that a footnote shows."""
+_LONGEST = 10_000
 _SECRET = re.compile(
     r"(passw(or)?d|secret|token|api[_-]?key|credential)\w*[\"']?\s*[=: ]\s*[^\s${]", re.IGNORECASE
 )
@@ -47,13 +52,26 @@ class Facts:
         """A line of a file of the project: by its number, else the first that has a part and text."""
         return _line(file, self.repo.tree.lines(file), number, part)
 
-    def seen(self, found: Iterable[Seen]) -> list[FileLine]:
+    def seen(self, found: Sequence[Seen]) -> list[FileLine]:
         """What a probe saw, as lines of files; what is in no line of a file is left out."""
-        lines = (self.line(one.file, one.line) for one in found)
+        quote = {
+            one.file: '"' if one.file.endswith(".json") else "" for one in found
+        }  # a brace tells nothing
+        lines = (self.line(one.file, one.line, part=quote[one.file]) for one in found)
         return [line for line in lines if line is not None]
 
-    def kept(self, file: str, part: str) -> FileLine | None:
-        """The first line of a file of the workspace that has a part."""
+    def tally(self, what: str) -> Said | None:
+        """What `checklist` counts in the project, so that a number can be followed."""
+        found = self._counts.get(what)
+        said = f"{json.dumps(what, ensure_ascii=False)}: {found}"
+        return None if found is None else Said("holdfast checklist . --json", said)
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return counts(self.repo)
+
+    def kept(self, file: str, part: str, *, beside: str = "") -> FileLine | None:
+        """The first line of a file of the workspace that has a part, and another beside it."""
         path = self.workspace.home / file
         try:
             if path.stat().st_size > _MOST_BYTES:
@@ -61,7 +79,8 @@ class Facts:
             lines = path.read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError):
             return None
-        found = _line(file, lines, None, part)
+        number = next((at for at, line in enumerate(lines, 1) if part in line and beside in line), None)
+        found = _line(file, lines, number, part) if number else None
         return found and FileLine(found.file, found.line, found.text, "workspace")
 
     @cached_property
@@ -125,6 +144,24 @@ class Facts:
             return self.run.config() if self.run else {}
         except HoldfastError:
             return {}
+
+    def setting(self, key: str) -> FileLine | None:
+        """The line of the run's `config.yaml` that holds a setting such as `optim.lr`."""
+        if self.run is None:
+            return None
+        file, (group, _, name) = f"runs/{self.run.id}/config.yaml", key.partition(".")
+        try:
+            lines = (self.workspace.home / file).read_text(encoding="utf-8").split("\n")
+            start = lines.index(f"{group}:")
+        except (OSError, ValueError):
+            return None
+        for number, line in enumerate(lines[start + 1 :], start=start + 2):
+            if not line.startswith(" "):
+                break
+            if line.startswith(f"  {name}:"):
+                found = _line(file, lines, number, "")
+                return found and FileLine(found.file, found.line, found.text, "workspace")
+        return None
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -195,10 +232,12 @@ def _line(file: str, lines: list[str], number: int | None, part: str) -> FileLin
         number = next((at for at, line in enumerate(lines, 1) if part in line and line.strip()), None)
     if number is None or number > len(lines) or not file.isprintable():
         return None
-    text = lines[number - 1].strip()[:200]
+    text = lines[number - 1].strip()
+    start = text.find(part) if len(text) > _QUOTED else 0  # what is meant stands far to the right
+    text = text[max(start, 0) :][:200]
     if re.search(r"://[^\s/@]*@", text):
         text = text.partition("://")[0]
-    return FileLine(file, number, text) if text and not _SECRET.search(text) else None
+    return FileLine(file, number, text) if text and not _SECRET.search(lines[number - 1][:_LONGEST]) else None
 
 
 class Told:

@@ -1,5 +1,6 @@
 """What the journal of a server says of answers that were given."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from holdfast.report.draft import Said, counted, listed, quoted
 from holdfast.workflows.filling_facts import Facts, Told
 
 _MOST = 100_000
+_SHOWN = 5
+"""Labels of the most common that a sentence names."""
 
 
 def journal(facts: Facts, told: Told) -> None:
@@ -25,7 +28,7 @@ def journal(facts: Facts, told: Told) -> None:
         return
     if not rows:
         return
-    said = f"holdfast journal show '{where}' --limit {_MOST} --json"
+    said = f"holdfast journal show '{_from(facts.project, where)}' --limit {_MOST} --json"
     models = sorted({str(row["model"]) for row in rows})
     first, last = str(rows[-1]["time"]), str(rows[0]["time"])
     told.say(
@@ -39,9 +42,13 @@ def journal(facts: Facts, told: Told) -> None:
     labels = Counter(str(label) for row in rows for label in row.get("labels") or [])
     if labels:
         shown = listed(
-            [f"{quoted(label)} {counted(count, 'time')}" for label, count in labels.most_common(5)]
+            [f"{quoted(label)} {counted(count, 'time')}" for label, count in labels.most_common(_SHOWN)]
         )
-        told.say(f"In these, the model gave {shown}.", Said(said, f'"{labels.most_common(1)[0][0]}"'))
+        often = " most often" if len(labels) > _SHOWN else ""
+        told.say(
+            f"In these, the model{often} gave {shown}.",
+            *(Said(said, json.dumps(label, ensure_ascii=False)) for label, _ in labels.most_common(_SHOWN)),
+        )
     true = sum(row.get("truth") is not None for row in rows)
     if true:
         told.say(
@@ -50,18 +57,35 @@ def journal(facts: Facts, told: Told) -> None:
         )
 
 
+def unread(facts: Facts) -> str:
+    """What is left to people where the journal is in a bucket: that was not asked; empty where it is not."""
+    where = _configured(facts)
+    if where is None or not is_remote(where[0]):
+        return ""
+    return f"what the journal at {quoted(where[0])} holds, as buckets are not read for a draft"
+
+
 def place(facts: Facts) -> str | None:
     """Where the journal is: as the workspace's or the project's settings say; no bucket is asked."""
+    found = _configured(facts)
+    if found is None or is_remote(found[0]) or "'" in found[0]:
+        return None
+    where, root = found
+    return str((root / where.removeprefix("file://")).resolve())
+
+
+def _configured(facts: Facts) -> tuple[str, Path] | None:
+    """The journal that the settings name, and the folder that a path of theirs begins at."""
     path = facts.workspace.settings
     for document in read_yaml(path.read_text(encoding="utf-8", errors="replace")) if path else []:
         where = at(document, "serve", "journal", "where")
         if isinstance(where, str):
-            return _local(where, facts.workspace.home)
+            return where, facts.workspace.home
     found = facts.repo.settings.get("serve.journal.where")
-    return _local(str(found[2]), facts.project) if found else None
+    return (str(found[2]), facts.project) if found else None
 
 
-def _local(where: str, root: Path) -> str | None:
-    if is_remote(where) or "'" in where:
-        return None
-    return str((root / where.removeprefix("file://")).resolve())
+def _from(project: Path, where: str) -> str:
+    """A path as it is typed in the project's folder."""
+    root = project.resolve()
+    return str(Path(where).relative_to(root)) if Path(where).is_relative_to(root) else where

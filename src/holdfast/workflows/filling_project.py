@@ -5,9 +5,10 @@ import re
 from collections import Counter
 
 from holdfast.checklist import probes_ci, probes_code, probes_docs
-from holdfast.checklist.packages import listed as packages_of
+from holdfast.checklist.counts import packages_of
+from holdfast.checklist.packages import listed as listed_packages
 from holdfast.checklist.packages import needed
-from holdfast.report.draft import Draft, FileLine, counted, listed, quoted
+from holdfast.report.draft import Draft, FileLine, Said, counted, listed, quoted
 from holdfast.workflows.filling_facts import Facts, Told
 
 _INSTALLS = re.compile(
@@ -38,17 +39,19 @@ _FOLDERS = {
 def dependencies(facts: Facts) -> Draft:
     """What is listed where, how it is installed, and on what the model was trained."""
     told, tree = Told(), facts.repo.tree
-    for path, names in list(packages_of(facts.repo).by_file.items())[:4]:
+    for path, names in list(listed_packages(facts.repo).by_file.items())[:4]:
         if names:
             shown = listed([quoted(name) for name in sorted(names)], most=7)
             first = next((line for name in sorted(names) if (line := _lists(facts, path, name))), None)
-            told.say(f"{quoted(path)} lists {counted(len(names), 'package')}: {shown}.", first)
+            listing = f"{quoted(path)} lists {counted(len(names), 'package')}: {shown}."
+            told.say(listing, first, facts.tally(f"packages in {path}"))
     for path in tree.named("*requirements*.txt", "constraints*.txt")[:3]:
         fixed = [number for number, line in enumerate(tree.lines(path), 1) if _FIXED.match(line)]
         if fixed:
             told.say(
                 f"{quoted(path)} fixes the exact version of {counted(len(fixed), 'package')}.",
                 facts.line(path, fixed[0]),
+                facts.tally(f"exact versions in {path}"),
             )
     for path in tree.named(*_LOCKS)[:2]:
         told.say(f"{quoted(path)} fixes the version of every package.", facts.line(path))
@@ -111,17 +114,16 @@ def structure(facts: Facts) -> Draft:
     told, repo = Told(), facts.repo
     for path in repo.tree.named(".cookiecutter.json", ".cruft.json", ".copier-answers.yml")[:1]:
         told.say(f"The project was made from a template, as {quoted(path)} shows.", facts.line(path))
-    tops = {code.path.rpartition("/")[0] for code in repo.own if code.path.endswith("/__init__.py")}
-    tops = {top for top in tops if not any(top.startswith(f"{other}/") for other in tops)}
-    inside = {top: [code.path for code in repo.own if code.path.startswith(f"{top}/")] for top in tops}
-    ranked = sorted(inside, key=lambda top: (-len(inside[top]), top))
-    for top in ranked[:3]:
-        first = next((line for path in inside[top] if (line := facts.line(path))), None)
-        names = [
-            quoted(path.removeprefix(f"{top}/")) for path in inside[top] if not path.endswith("__init__.py")
-        ]
+    inside = packages_of(repo)
+    for top, files in list(inside.items())[:3]:
+        first = next((line for path in files if (line := facts.line(path))), None)
+        names = [quoted(path.removeprefix(f"{top}/")) for path in files if not path.endswith("__init__.py")]
         which = f", such as {listed(names, most=8)}" if names else ""
-        told.say(f"The package {quoted(top)} holds {counted(len(inside[top]), 'Python file')}{which}.", first)
+        told.say(
+            f"The package {quoted(top)} holds {counted(len(files), 'Python file')}{which}.",
+            first,
+            facts.tally(f"Python files in {top}"),
+        )
     _folders(facts, told)
     for path in repo.tree.named("readme.md", "readme.rst", "readme.txt")[:1]:
         heads = [line.lstrip("# ").strip() for line in repo.tree.lines(path) if line.startswith("#")]
@@ -131,7 +133,7 @@ def structure(facts: Facts) -> Draft:
                 f"{quoted(path)} leads through it under the headings {shown}.",
                 facts.line(path, part=heads[0]),
             )
-    place = {top: at for at, top in enumerate(ranked)}
+    place = {top: at for at, top in enumerate(inside)}
     codes = sorted(
         repo.own[:400],
         key=lambda code: next((place[top] for top in place if code.path.startswith(f"{top}/")), len(place)),
@@ -154,7 +156,12 @@ def _folders(facts: Facts, told: Told) -> None:
         files = [file for file in facts.repo.tree.files if file.startswith(folder + "/")]
         first = next((line for file in files[:20] if (line := facts.line(file))), None)
         if what and first:
-            told.say(f"The folder {quoted(folder)} has {counted(count, 'file')}: {what}.", first)
+            holds = "" if what == folder.lower() else f": {what}"
+            told.say(
+                f"The folder {quoted(folder)} has {counted(count, 'file')}{holds}.",
+                first,
+                facts.tally(f"files in {folder}"),
+            )
 
 
 def _docstring(facts: Facts, path: str, doc: str) -> FileLine | None:
@@ -183,14 +190,19 @@ def quality(facts: Facts) -> Draft:
         told.say(f"{name} {what}, with settings in `pyproject.toml`.", line)
     typed, _ = facts.probe(probes_code.typed_documented)
     for one in typed.seen:
-        told.say(f"In the code, {one.what}.", facts.line(one.file, one.line))
+        told.say(f"In the code, {one.what}.", _by_checklist(one.what))
     style, _ = facts.probe(probes_code.style)
     if style.verdict == "yes":
-        told.say(f"Held against PEP 8, there are {style.seen[0].what}.", facts.line(style.seen[0].file))
+        told.say(f"Held against PEP 8, there are {style.seen[0].what}.", _by_checklist(style.seen[0].what))
     answer, pages = facts.probe(probes_docs.documentation)
     if pages:
         told.say(f"There is documentation: {answer.seen[-1].what}.", pages[-1])
     return told.draft("why these rules matter in larger projects, in your words")
+
+
+def _by_checklist(what: str) -> Said:
+    """Evidence that the checklist has counted."""
+    return Said("holdfast checklist . --json", what)
 
 
 def framework(facts: Facts) -> Draft:

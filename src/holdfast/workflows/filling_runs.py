@@ -30,6 +30,7 @@ def data(facts: Facts) -> Draft:
             f"{counted(len(it.labels), 'label')}, {splits}; its fingerprint begins with "
             f"{quoted(it.fingerprint[:_SHOWN])}.",
             _data(it.name, it.version, f'"samples": {it.samples}'),
+            *(_data(it.name, it.version, f'"{split}": {count}') for split, count in it.splits.items()),
             _data(it.name, it.version, f'"fingerprint": "{it.fingerprint}"'),
         )
         told.say(
@@ -51,7 +52,7 @@ def data(facts: Facts) -> Draft:
             facts.of_model(f'"fingerprint": "{print_}"'),
         )
     answer, lines = facts.probe(probes_data.data_versions)
-    if lines:
+    if lines and "Holdfast" not in answer.seen[0].what:  # versions of a workspace are told already
         told.say(
             "In the repository, digests stand for the data: "
             f"{listed([quoted(one.what) for one in answer.seen[:3]])}.",
@@ -74,20 +75,21 @@ def settings(facts: Facts) -> Draft:
     for one, line in list(zip(answer.seen, lines, strict=False))[:2]:
         told.say(f"{quoted(one.file)} holds settings: {quoted(one.what)}.", line)
     hydra, main = facts.probe(probes_code.hydra)
-    if main and hydra.seen:
+    if main and "hydra" in hydra.seen[0].what:
         told.say(f"They are composed by Hydra: {quoted(main[0].text)} in {quoted(main[0].file)}.", main[0])
     if facts.run:
         rows = _changed(facts.config)
-        file = f"runs/{facts.run.id}/config.yaml"
-        few = rows[:4]
-        if few:
-            words = " ".join(f"{key}={value}" for key, value in few)
-            evidence = [facts.kept(file, f"  {key.partition('.')[2]}: {value}") for key, value in few]
+        if rows:
+            shown = listed([quoted(f"{key}={value}") for key, value in rows], most=12)
             told.say(
-                f"The run {quoted(facts.run.id)} keeps every setting in its `config.yaml`; one like it "
-                "is started by "
-                f"{quoted(f'holdfast train {facts.run.info.name} {words}', 160)}.",
-                *evidence,
+                f"The run {quoted(facts.run.id)} keeps every setting in its `config.yaml`; of those that say "
+                f"how it is trained, these are not the defaults: {shown}.",
+                *(facts.setting(key) for key, _ in rows[:12]),
+            )
+            told.say(
+                f"An experiment is started with such settings behind `holdfast train {facts.run.info.name}`.",
+                Said("holdfast train --help", "KEY=VALUE"),
+                facts.of_run(f'"name": "{facts.run.info.name}"'),
             )
         told.say(
             "A digest over all of them, which begins with "
@@ -109,6 +111,7 @@ def _changed(config: Mapping[str, Any]) -> list[tuple[str, Any]]:
         for group in ("train", "optim", "model", "prepare", "augment", "loss")
         for key, value in (config.get(group) or {}).items()
         if value != (usual.get(group) or {}).get(key) and isinstance(value, int | float | str)
+        if (group, key) != ("train", "seed")
     ]
 
 
@@ -154,6 +157,7 @@ def _kept_by_run(facts: Facts, told: Told) -> None:
         facts.of_run(f'"config_digest": "{info.config_digest}"'),
         facts.of_run(f'"fingerprint": "{info.fingerprint}"'),
         facts.of_run(f'"environment_digest": "{info.environment_digest}"'),
+        facts.kept(f"runs/{info.id}/metrics.jsonl", '"epoch": 1'),
     )
     around = facts.environment.get("git") or {}
     file = f"runs/{info.id}/environment.json"
@@ -163,14 +167,15 @@ def _kept_by_run(facts: Facts, told: Told) -> None:
             f"It also names the commit of the code, {quoted(str(around['commit'])[:_SHOWN])}{state}.",
             facts.kept(file, f'"commit": "{around["commit"]}"'),
         )
-    if "seed" in facts.config:
-        told.say(f"Its seed is {facts.config['seed']}.", facts.kept(f"runs/{info.id}/config.yaml", "seed:"))
+    seed = (facts.config.get("train") or {}).get("seed")
+    if seed is not None:
+        told.say(f"Its seed is {seed}.", facts.setting("train.seed"))
     if info.status == "finished":
         told.say(
             f"To do it again, one types {quoted(f'holdfast reproduce {info.id}')}, which trains from the "
             "same settings, "
-            "data and seeds, and compares weights and numbers.",
-            Said("holdfast reproduce --help", "RUN"),
+            "data and seeds, and compares the weights bit for bit.",
+            Said("holdfast reproduce --help", "compare the weights"),
             facts.of_run(f'"id": "{info.id}"'),
         )
     if info.resumes:
@@ -185,9 +190,11 @@ def tracking(facts: Facts) -> Draft:
     told = Told()
     if facts.runs:
         done = [run for run in facts.runs if run.status == "finished"]
+        states = sorted({run.status for run in facts.runs})
         told.say(
             f"The workspace has {counted(len(facts.runs), 'run')}, of which {len(done):,} finished.",
             *(Said("holdfast runs list --json", f'"id": "{run.id}"') for run in facts.runs[:5]),
+            *(Said("holdfast runs list --json", f'"status": "{one}"') for one in states),
         )
     if facts.run:
         _metrics(facts, told)
@@ -212,19 +219,21 @@ def _metrics(facts: Facts, told: Told) -> None:
     epochs = [line for line in lines if "epoch" in line]
     if epochs:
         names = [key for key, value in epochs[-1].items() if isinstance(value, float)]
+        at_first, at_last = (f'"epoch": {line["epoch"]},' for line in (epochs[0], epochs[-1]))
         told.say(
             f"{quoted(info.id)} logged {listed([quoted(name) for name in names], most=8)} after each of "
             f"{counted(len(epochs), 'epoch')}.",
-            facts.kept(file, f'"epoch": {epochs[-1]["epoch"]}'),
+            facts.kept(file, at_last),
         )
         first, last = epochs[0], epochs[-1]
         for name in ("train_loss", "loss", str(info.headline)):
             if isinstance(first.get(name), float) and isinstance(last.get(name), float) and first is not last:
+                of = "" if name == "train_loss" else " of the validation samples"
                 told.say(
-                    f"In it, {quoted(name)} went from {first[name]:.3f} after the first epoch to "
+                    f"In it, {quoted(name)}{of} went from {first[name]:.3f} after the first epoch to "
                     f"{last[name]:.3f} after the last.",
-                    facts.kept(file, f'"{name}": {json.dumps(first[name])}'),
-                    facts.kept(file, f'"{name}": {json.dumps(last[name])}'),
+                    facts.kept(file, f'"{name}": {json.dumps(first[name])}', beside=at_first),
+                    facts.kept(file, f'"{name}": {json.dumps(last[name])}', beside=at_last),
                 )
     told.say(
         f"It took {info.seconds:,.0f} seconds on {info.facts.get('device', 'an unnamed device')}.",

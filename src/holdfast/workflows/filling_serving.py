@@ -48,7 +48,7 @@ def api(facts: Facts) -> Draft:
         told.say(f"Bodies are checked against {quoted(one.name)}.", facts.line(code.path, one.node.lineno))
     metrics, counted_ = facts.probe(probes_monitoring.instrumented)
     if counted_:
-        told.say(f"It gives out metrics: {quoted(metrics.seen[0].what)}.", counted_[0])
+        told.say(f"It gives out metrics: {_metrics(metrics.seen[0].what)}.", counted_[0])
     tests, asked = facts.probe(probes_tests.api_tests)
     if asked:
         told.say(f"It is tested, such as by {quoted(tests.seen[0].what)}.", asked[0])
@@ -99,6 +99,12 @@ def _served(facts: Facts, told: Told) -> None:
         facts.of_model('"prepare": {'),
         facts.of_model('"model.onnx": "'),
     )
+
+
+def _metrics(what: str) -> str:
+    """What a probe of metrics saw, in words."""
+    command, _, route = what.partition(": /metrics")
+    return f"`/metrics` of {quoted(command)}" if command != what and not route else quoted(what)
 
 
 def deployment(facts: Facts) -> Draft:
@@ -153,11 +159,14 @@ def _standing(facts: Facts, told: Told) -> None:
         f"{str(moves[-1]['time'])[:10]}{forced}.",
         facts.of_model('"champion"'),
         facts.of_model(f'"time": "{moves[-1]["time"]}"'),
+        facts.of_model(f'"event": "{moves[-1]["event"]}"'),
+        facts.of_model(f'"forced": {json.dumps(bool(moves[-1].get("forced")))}'),
     )
     told.say(
         f"The audit log of {quoted(name)} has {counted(len(facts.registry.audit(name)), 'event')}, each "
         "chained to the one "
         "before by a digest.",
+        facts.of_model(f'"n": {len(facts.registry.audit(name))}'),
         facts.of_model(f'"before": "{facts.registry.audit(name)[-1]["before"]}"'),
     )
 
@@ -257,7 +266,7 @@ def monitoring(facts: Facts) -> Draft:
     if lines:
         told.say(
             "The API counts and gives out metrics: "
-            f"{listed([quoted(one.what) for one in metrics.seen[:3]])}.",
+            f"{listed([_metrics(one.what) for one in metrics.seen[:3]])}.",
             *lines[:3],
         )
     scraped, jobs = facts.probe(probes_cloud.cloud_monitoring)
@@ -303,6 +312,7 @@ def docker(facts: Facts) -> Draft:
     told.say(
         f"There {'is' if len(good) == 1 else 'are'} {counted(len(good), 'container file')}: "
         f"{listed([quoted(image.path) for image in good])}.",
+        facts.tally("container files"),
         *(facts.line(image.path, part="FROM") for image in good[:6]),
     )
     for image in good[:4]:

@@ -5,42 +5,60 @@ from collections.abc import Iterator
 
 from holdfast.checklist import probes_ci, probes_tests
 from holdfast.checklist.ci import Job, Workflow
-from holdfast.checklist.unit_tests import UnitTest, unit_tests
+from holdfast.checklist.counts import KINDS
+from holdfast.checklist.documents import at, texts
+from holdfast.checklist.unit_tests import UnitTest
 from holdfast.report.draft import Draft, FileLine, Said, counted, listed, quoted
 from holdfast.workflows.filling_facts import Facts, Told
 
-_KINDS = {"data": "the data", "model": "the model and its training", "api": "answers of the API"}
 _TRIGGERS = {
-    "push": "each push",
-    "pull_request": "each pull request",
     "schedule": "a schedule",
     "workflow_dispatch": "a click",
     "release": "a release",
     "repository_dispatch": "an event that is sent to the repository",
     "workflow_call": "a call of another workflow",
 }
+_FILTERS = (("branches", "to"), ("tags", "of the tag"), ("paths", "that changes"))
+
+
+def trigger(name: str, filters: object) -> str:
+    """What starts a workflow, in words, with what narrows it.
+
+    >>> trigger("push", {"branches": ["main"]}), trigger("pull_request", None)
+    ('each push to `main`', 'each pull request')
+    """
+    if name not in ("push", "pull_request"):
+        return _TRIGGERS.get(name, quoted(name))
+    told = f"each {name.replace('_', ' ')}"
+    for key, word in _FILTERS:
+        if only := texts(at(filters, key)):
+            told += f" {word} {listed([quoted(one) for one in only], most=3).replace(' and ', ' or ')}"
+        if but := texts(at(filters, f"{key}-ignore")):
+            told += f" but for {listed([quoted(one) for one in but], most=3)}"
+    return told
 
 
 def tests(facts: Facts) -> Draft:
     """How many tests assert something, of what, and who runs them."""
     told = Told()
-    good, empty = unit_tests(facts.repo)
+    good, empty = probes_tests.all_tests(facts.repo)
     if not good:
         return told.draft()
     firsts = list({test.file: test for test in reversed(good)}.values())[::-1]
-    lines = [facts.line(test.file, test.line) for test in firsts[:8]]
     told.say(
         f"There {'is 1 test that asserts' if len(good) == 1 else f'are {len(good):,} tests that assert'} "
         f"something, in {counted(len(firsts), 'file')}.",
-        *lines,
+        facts.tally("tests that assert something"),
+        facts.tally("files with such tests"),
     )
-    for kind, what in _KINDS.items():
+    for kind, what in KINDS.items():
         found = [test for test in good if kind in test.kinds]
         if found:
             named = listed([_name(test) for test in found], most=3)
             verb = "tests" if len(found) == 1 else "test"
             told.say(
                 f"{len(found)} of them {verb} {what}: {named}.",
+                facts.tally(f"tests of {what}"),
                 *(facts.line(test.file, test.line) for test in found[:3]),
             )
     other = [test for test in good if not test.kinds]
@@ -57,16 +75,25 @@ def tests(facts: Facts) -> Draft:
         )
     if empty:
         told.say(
-            f"{counted(len(empty), 'further test')} assert nothing, and {'is' if len(empty) == 1 else 'are'} "
-            "not counted.",
+            f"{counted(len(empty), 'further test')} "
+            f"{'asserts nothing, and is' if len(empty) == 1 else 'assert nothing, and are'} not counted.",
+            facts.tally("tests that assert nothing"),
             *(facts.line(test.file, test.line) for test in empty[:3]),
         )
     _, runs = facts.probe(probes_ci.integration)
     if runs:
-        told.say(f"{quoted(runs[0].file)} runs them when the code changes: {quoted(runs[0].text)}.", runs[0])
+        flow = next((one for one in facts.repo.workflows if one.path == runs[0].file), None)
+        starts = [trigger(name, flow.triggers[name]) for name in flow.triggers] if flow else []
+        when = f"on {listed(starts)}" if starts else "when the code changes"
+        told.say(f"{quoted(runs[0].file)} runs them {when}: {quoted(_step(runs[0]))}.", runs[0])
     for test in good[:12]:
         told.say(f"{_name(test)} stands in {quoted(test.file)}.", facts.line(test.file, test.line))
     return told.draft()
+
+
+def _step(line: FileLine) -> str:
+    """The command of a step, without the YAML before it."""
+    return re.sub(r"^(- )?run: ", "", line.text)
 
 
 def _name(test: UnitTest) -> str:
@@ -81,7 +108,7 @@ def coverage(facts: Facts) -> Draft:
         told.say(f"{quoted(path)} says that {share} of the lines were run.", facts.line(path, part=part))
     if seen:
         told.say(
-            f"Coverage is measured by {quoted(seen[0].text)}, which is in {quoted(seen[0].file)}.", seen[0]
+            f"Coverage is measured by {quoted(_step(seen[0]))}, which is in {quoted(seen[0].file)}.", seen[0]
         )
     for part, what in (("source", "what is measured is"), ("fail_under", "the least that is allowed is")):
         line = _setting(facts, part)
@@ -150,7 +177,7 @@ def git(facts: Facts) -> Draft:
         steps = facts.repo.expanded(flow.commands())[:3]
         does = f", where it runs {listed([quoted(one.text) for one in steps])}" if steps else ""
         told.say(
-            f"{quoted(flow.path)} looks at each pull request{does}.",
+            f"{quoted(flow.path)} looks at {trigger('pull_request', flow.triggers['pull_request'])}{does}.",
             facts.line(flow.path, part="pull_request"),
         )
     _, hooks = facts.probe(probes_ci.hooks)
@@ -173,18 +200,14 @@ def _branches(facts: Facts, told: Told) -> None:
             f"{listed([quoted(name) for name in shown], most=8)}.",
             *(Said(command, name) for name in shown[:8]),
         )
-    people = facts.git("rev-list", "--format=%ae", "HEAD")
-    count = len({line for line in people or [] if line and not line.startswith("commit ")})
-    if count:
-        first = facts.git("rev-list", "--max-parents=0", "--format=%as", "HEAD")
-        last = facts.git("rev-list", "-1", "--format=%as", "HEAD")
-        if first and last:
-            told.say(
-                f"The commits were written under {counted(count, 'address', 'addresses')}, from "
-                f"{first[-1]} to {last[-1]}.",
-                Said("git rev-list --max-parents=0 --format=%as HEAD", first[-1]),
-                Said("git rev-list -1 --format=%as HEAD", last[-1]),
-            )
+    first = facts.git("rev-list", "--max-parents=0", "--format=%as", "HEAD")
+    last = facts.git("rev-list", "-1", "--format=%as", "HEAD")
+    if first and last:
+        told.say(
+            f"The commits were written from {first[-1]} to {last[-1]}.",
+            Said("git rev-list --max-parents=0 --format=%as HEAD", first[-1]),
+            Said("git rev-list -1 --format=%as HEAD", last[-1]),
+        )
 
 
 def _subjects(facts: Facts) -> Iterator[tuple[str, Said]]:
@@ -204,6 +227,7 @@ def ci(facts: Facts) -> Draft:
     told.say(
         f"Continuous integration has {counted(len(flows), 'workflow')}: "
         f"{listed([quoted(flow.path.rpartition('/')[2]) for flow in flows], most=8)}.",
+        facts.tally("workflows"),
         *(facts.line(flow.path) for flow in flows[:8]),
     )
     for flow in flows[:8]:
@@ -225,10 +249,10 @@ def ci(facts: Facts) -> Draft:
 
 def _workflow(facts: Facts, told: Told, flow: Workflow) -> None:
     name = quoted(flow.path.rpartition("/")[2])
-    starts = [_TRIGGERS.get(trigger, quoted(trigger)) for trigger in flow.triggers]
+    starts = [trigger(one, flow.triggers[one]) for one in flow.triggers]
     if starts:
-        line = facts.line(flow.path, part=next(iter(flow.triggers))) or facts.line(flow.path)
-        told.say(f"{name} is started by {listed(starts)}.", line)
+        lines = [facts.line(flow.path, part=one) for one in flow.triggers]
+        told.say(f"{name} is started by {listed(starts)}.", *lines[:6])
     for job in flow.jobs[:4]:
         _job(facts, told, flow, job)
 

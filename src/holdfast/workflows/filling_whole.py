@@ -22,19 +22,19 @@ from holdfast.workflows.filling_journal import journal
 
 _EXTRA = (
     (probes_serving.frontend, "There is a page for people"),
-    (probes_serving.special_server, "The model runs as a graph of its own, or on a server of its own"),
+    (probes_serving.special_server, "The model runs apart from the code that trained it"),
     (probes_serving.faster, "The model is made smaller or faster"),
     (probes_data.sweep, "Settings are searched for"),
     (probes_monitoring.drift, "Drift is looked for"),
     (probes_cloud.alerts, "Somebody is alerted"),
     (probes_serving.distributed, "Training takes several processes"),
     (probes_docs.pages_published, "The documentation is published"),
-    (probes_ci.data_trigger, "A change of the data starts a workflow"),
-    (probes_ci.registry_trigger, "A change of the registry of models starts a workflow"),
+    (probes_ci.data_trigger, "Changes of the data are followed"),
+    (probes_ci.registry_trigger, "The registry of models is followed"),
 )
 _STEPS = (
     (probes_data.data_versions, "Data are under versions"),
-    (probes_code.data_code, "Code reads and prepares them"),
+    (probes_code.data_code, "They are read and prepared"),
     (probes_code.config_files, "Settings of experiments stand in files"),
     (probes_code.model_training, "A model is made and trained"),
     (probes_data.wandb, "Its runs are shown in W&B"),
@@ -77,8 +77,9 @@ def architecture(facts: Facts) -> Draft:
             facts.of_model(f'"dataset": "{facts.model["dataset"]}"'),
         )
         if facts.model["aliases"]:
+            names = listed([quoted(alias) for alias in facts.model["aliases"]])
             told.say(
-                f"Its aliases are {listed([quoted(alias) for alias in facts.model['aliases']])}.",
+                f"Its {'alias is' if len(facts.model['aliases']) == 1 else 'aliases are'} {names}.",
                 *(facts.of_model(f'"{alias}"') for alias in facts.model["aliases"]),
             )
     journal(facts, told)
@@ -86,11 +87,18 @@ def architecture(facts: Facts) -> Draft:
 
 
 def _probed(facts: Facts, told: Told, table: Sequence[tuple[Callable[[Repo], Answer], str]]) -> None:
+    artefacts: set[str] = set()
     for probe, what in table:
         answer, lines = facts.probe(probe)
-        if lines:
-            shown = listed([quoted(one.what) for one in answer.seen[:2]])
+        if lines and not artefacts & {line.file for line in lines[:1]}:
+            artefacts |= {line.file for line in lines[:1] if line.file.endswith(".json")}  # tell it once
+            shown = listed(list(dict.fromkeys(_seen(one.what) for one in answer.seen[:2])))
             told.say(f"{what}: {shown}, in {quoted(lines[0].file)}.", *lines[:2])
+
+
+def _seen(what: str) -> str:
+    """What a probe saw: words of ours stay words, all else is quoted."""
+    return what if re.fullmatch(r"an? [\w ]+ of Holdfast", what) else quoted(what)
 
 
 def _figures(facts: Facts) -> list[str]:

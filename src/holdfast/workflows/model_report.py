@@ -153,7 +153,8 @@ def _training(subject: Subject, bundle: Bundle) -> list[Block]:
         if value != (usual.get(group) or {}).get(key)
     ]
     blocks: list[Block] = [Items(facts)]
-    lines = {name: _points(run.metrics(), name) for name in ("train_loss", "valid_loss")}
+    named = {"training": "train_loss", "validation": "loss"}
+    lines = {name: _points(run.metrics(), key) for name, key in named.items()}
     lines = {name: points for name, points in lines.items() if points}
     if lines:
         drawn = line_chart("loss by epoch", list(lines.values()), list(lines))
