@@ -22,8 +22,9 @@ def test_tests_files_and_packages_are_counted(tmp_path: Path) -> None:
             "pkg/deep/__init__.py": "",
             "docs/a.md": "a",
             "docs/b.md": "b",
-            "tests/test_a.py": "from pkg.data import load_data\n\ndef test_one():\n    assert load_data() == 1\n"
-            "\ndef test_two():\n    assert len([]) == 0\n\ndef test_none():\n    assert True\n",
+            "tests/test_a.py": "from pkg.data import load_data\n\ndef test_one():\n"
+            "    assert load_data() == 1\n\ndef test_two():\n    assert len([]) == 0\n"
+            "\ndef test_none():\n    assert True\n",
             "Dockerfile": "FROM python:3.12\n",
         },
     )
