@@ -1,5 +1,6 @@
 """pandas stays where it is until somebody asks for it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,22 @@ def test_commands_about_data_load_no_more_than_they_need(tmp_path: Path) -> None
         assert _printed(_RUN.format(words=words, home=home, modules=[*modules, "pyarrow", "numpy"])) == "[]"
 
 
+def test_a_folder_that_has_not_changed_is_told_without_pyarrow(tmp_path: Path) -> None:
+    source, home = tmp_path / "texts", str(tmp_path / "home")
+    for number in range(40):
+        path = source / "ab"[number % 2] / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text {number}")
+        os.utime(path, (10**9, 10**9))
+    add = _RUN.format(words=["add", str(source), "--json"], home=home, modules=["numpy", "pyarrow"])
+    verify = add.replace("'--json'", "'--json', '--verify'")
+
+    said = [_all_printed(code) for code in (add, add, verify, add)]
+
+    assert [words[-1] for words in said] == ["['numpy', 'pyarrow']", "[]", "['numpy', 'pyarrow']", "[]"]
+    assert said[0][:-1] == said[1][:-1] == said[2][:-1] == said[3][:-1]
+
+
 def test_pandas_still_works_afterwards() -> None:
     pytest.importorskip("pandas")
 
@@ -44,5 +61,9 @@ def test_pandas_still_works_afterwards() -> None:
 
 
 def _printed(code: str) -> str:
+    return _all_printed(code)[-1]
+
+
+def _all_printed(code: str) -> list[str]:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return ended.stdout.splitlines()[-1]
+    return ended.stdout.splitlines()

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.data.listing import IRREGULAR, NO_FILE, UNREADABLE
+from holdfast.data.listing import NO_FILE
 from holdfast.data.source import open_source
+from holdfast.data.walk import IRREGULAR, UNREADABLE
 
 FILES = {"a/1.png": b"one", "a/2.png": b"two", "b/in/3.png": b"three"}
 

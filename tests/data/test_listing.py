@@ -9,9 +9,10 @@ import pytest
 
 from holdfast.core.errors import DataError, InputError
 from holdfast.data.layout import plan_source
-from holdfast.data.listing import IRREGULAR, UNREADABLE, list_folder, list_names
+from holdfast.data.listing import list_folder, list_names
 from holdfast.data.plan import SourceOptions
 from holdfast.data.source import open_source
+from holdfast.data.walk import IRREGULAR, UNREADABLE
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -124,7 +125,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("holdfast.data.listing.os.scandir", refuse)
+    monkeypatch.setattr("holdfast.data.walk.os.scandir", refuse)
 
     with pytest.raises(DataError, match="cannot be listed: Permission denied"):
         list_folder(tmp_path, skip=lambda name: False)

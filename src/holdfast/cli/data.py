@@ -16,15 +16,18 @@ data_app = typer.Typer(
 )
 
 
-_LIGHT = ("list", "show", "tag")
+_LIGHT = ("add", "list", "show", "tag")
 """Commands that mostly do without pyarrow."""
 
 
 @data_app.callback()
 def start(context: typer.Context) -> None:
     """Before each of the commands."""
-    if context.invoked_subcommand in _LIGHT:
-        return
+    if context.invoked_subcommand not in _LIGHT:
+        _load_pyarrow()
+
+
+def _load_pyarrow() -> None:
     # Nothing here multiplies matrices, and threads that wait for that cost a tenth of a short command.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from holdfast.cli.pandas import leave_pandas
@@ -56,9 +59,14 @@ def data_add(
     Example: holdfast data add ./birds --group recording_id
     """
     from holdfast.workflows.datasets import data_add as add
+    from holdfast.workflows.datasets import data_unchanged
 
     options = opt.source_options(label, group, text, file, split, time, ignore, test, valid)
-    added = add(source, find_workspace(home), name=name, options=options, verify=verify)
+    workspace = find_workspace(home)
+    added = None if verify else data_unchanged(source, workspace, name=name, options=options)
+    if added is None:
+        _load_pyarrow()
+        added = add(source, workspace, name=name, options=options, verify=verify)
     show(added, as_json, report.version)
 
 

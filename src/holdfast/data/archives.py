@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import IO, Generic, TypeVar
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.data.listing import IRREGULAR, NO_FILE, UNREADABLE, Listing, list_names
+from holdfast.data.listing import NO_FILE, Listing, list_names
+from holdfast.data.walk import IRREGULAR, UNREADABLE
 
 Place = TypeVar("Place")
 

@@ -23,7 +23,8 @@ from holdfast.core.errors import DataError, InputError
 from holdfast.core.media import modality_of
 from holdfast.core.progress import progress
 from holdfast.data.listing import Listing, list_names
-from holdfast.data.source import MAX_SAMPLE_BYTES, Listed, Source, is_hidden, too_large
+from holdfast.data.litter import is_hidden
+from holdfast.data.source import MAX_SAMPLE_BYTES, Listed, Source, too_large
 
 _MEDIA = {"Image", "Audio"}
 _PART = re.compile(r"([a-z_]+?)(?:-\d+-of-\d+)?\.(?:parquet|arrow)")

@@ -36,6 +36,8 @@ from holdfast.data.sheet_columns import name_of
 from holdfast.data.source import Source
 from holdfast.data.spill import Spill
 from holdfast.data.splits import Columns, Shares, assign_splits
+from holdfast.data.stamps import Stamp
+from holdfast.data.tables import TABLES
 from holdfast.data.times import read_times
 from holdfast.data.units import index_of
 from holdfast.data.version import label_counts
@@ -92,13 +94,22 @@ def ingest(
             writer = _Writer(store, opened, plan, spill, verify=verify)
             with telling(quarantined):
                 info = writer.write(seen, quarantined, options, _title(source))
-            scan.remember(plan, seen)
+            trusted = scan.remember(plan, seen)
+            if trusted and writer.settled and (marks := _marks_of(opened)):
+                notes = tuple(dict.fromkeys(info.notes))
+                Stamp(root, name, source, options, apart).keep(marks, replace(info, notes=notes))
             return info
 
 
 def _title(source: str | Path) -> str:
     """The source without secrets, as JSON can hold it: a path on Linux may be any bytes."""
     return masked(str(source)).encode("utf-8", "backslashreplace").decode()
+
+
+def _marks_of(opened: Source) -> tuple[str, ...]:
+    """The marks of a folder of files; none where there is a table, which is read each time."""
+    marks = () if opened.table else opened.listing.marks
+    return () if marks and any(opened.listing.ends_with(end).any() for end in TABLES) else marks
 
 
 def _sum_of_sizes(plan: Plan) -> int:
@@ -120,6 +131,8 @@ class _Writer:
 
     def __init__(self, store: Store, source: Source, plan: Plan, spill: Spill, *, verify: bool) -> None:
         self.store, self.source, self.plan, self.spill, self.verify = store, source, plan, spill, verify
+        self.settled = False
+        """Whether another look at the same source and the store as it is now would end with the same."""
 
     def write(
         self, seen: Seen, quarantined: list[Quarantined], options: SourceOptions, title: str
@@ -133,13 +146,17 @@ class _Writer:
         earlier = self.store.splits()
         splits = assign_splits(columns, earlier, shares)
         lost, said = self._restore(seen)
-        said += told_given(columns, splits, shares) + told_shares(columns, splits, earlier, shares)
+        about_shares = told_shares(columns, splits, earlier, shares)
+        mended, unmoved = bool(said), not about_shares and pc.all(pc.equal(given, "")).as_py()
+        said += told_given(columns, splits, shares) + about_shares
         table = samples_table(self.plan, seen, splits, groups, self._store(seen, lost))
         refused = quarantine_table(quarantined)
         notes = [*self.plan.notes, *self.source.notes, *sample_notes(table, quarantined, earlier), *said]
         del earlier, columns, groups, labels, named, rows  # of a million samples hundreds of megabytes
         info = self._info(title, notes, table, refused)
         same = self._same_version(info, table, refused)
+        # what is told of shares hangs on what was there before, and what a source gives may move copies
+        self.settled = not mended and (same is not None or unmoved)
         if same is None:
             with folder_aside(self.store.root / self.store.name / "versions") as aside:
                 parquet.write_table(table, aside / SAMPLES, compression="zstd", use_dictionary=_REPEATED)

@@ -13,6 +13,7 @@ from holdfast.core.media import SUFFIXES, Modality
 from holdfast.core.refs import did_you_mean
 from holdfast.data.columns import file_columns, find_roles
 from holdfast.data.listing import Listing, list_names
+from holdfast.data.litter import is_ignored, is_litter
 from holdfast.data.lookup import Lookup
 from holdfast.data.plan import (
     Plan,
@@ -26,7 +27,7 @@ from holdfast.data.plan import (
     telling,
 )
 from holdfast.data.rows import table_rows
-from holdfast.data.source import MAX_TABLE_BYTES, Source, is_ignored, is_litter
+from holdfast.data.source import MAX_TABLE_BYTES, Source
 from holdfast.data.tables import TABLES, Column, Table, read_table
 
 

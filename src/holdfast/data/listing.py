@@ -1,8 +1,6 @@
 """The files of a source in columns: their folders, own names, sizes and times."""
 
-import os
-import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +10,12 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
-from holdfast.core.errors import DataError
 from holdfast.core.media import SUFFIXES, Modality
 from holdfast.data.plan import some
+from holdfast.data.walk import FileColumns, Walk
 
-UNREADABLE, IRREGULAR = -1, -2
-"""Sizes of files that cannot be looked at, and of what is no file, such as a pipe or a device."""
 NO_FILE = "cannot be read: it is no file but a folder, a pipe or a device"
-"""What to say of the latter."""
-_CHUNK = 1 << 16
-_Columns = tuple[list[str], list[int], list[int], list[int]]
-"""Own names, sizes, times in nanoseconds and inodes, of at most a chunk of files."""
+"""What to say of what is IRREGULAR."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +32,7 @@ class Listing:
         odd: names on disk of files whose names are no Unicode, by the names that they have here.
         links: links to folders that are there under another name, and that name; they were not followed.
         apart: folders that were left out, because what is in them is no part of this.
+        marks: of a folder that was walked through, as `Walk.folders` gives them.
     """
 
     folders: tuple[str, ...]
@@ -50,6 +44,7 @@ class Listing:
     odd: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.own)
@@ -120,7 +115,7 @@ def list_names(members: Iterable[tuple[str, int]], *, changed: int = 0, inode: i
 
 def list_stamped(members: Iterable[tuple[str, int, int, int]]) -> Listing:
     """The listing of names with sizes, times and inodes, as `Listing` has them, in any order."""
-    by_folder: dict[str, _Columns] = {}
+    by_folder: dict[str, FileColumns] = {}
     for name, *stamps in members:
         folder, _, own = name.rpartition("/")
         columns = by_folder.setdefault(folder, ([], [], [], []))
@@ -153,103 +148,13 @@ def list_folder(
     Raises:
         DataError: if a folder may not be listed.
     """
-    walk = _Walk(
-        top, skip, ignored or (lambda _: False), {key for place in apart if (key := _identity(place))}
-    )
-    walk.below("", linked=False)
-    while walk.waiting:
-        links, walk.waiting = sorted(walk.waiting), []
-        for link in links:
-            walk.below(link, linked=True)
-    return walk.listing()
-
-
-def _identity(place: Path) -> tuple[int, int] | None:
-    """What is one for all names of a folder, if it is there."""
-    try:
-        status = place.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if status.st_ino else None
-
-
-class _Walk:
-    """The folders that were seen, by what is one for all of their names."""
-
-    def __init__(
-        self,
-        top: Path,
-        skip: Callable[[str], bool],
-        ignored: Callable[[str], bool],
-        apart: set[tuple[int, int]],
-    ) -> None:
-        self.waiting: list[str] = []
-        """Links to folders, still to be followed."""
-        self._top, self._skip, self._ignored, self._not_here = top, skip, ignored, apart
-        self._gathered = _Gathered()
-        self._seen: dict[tuple[int, int], str] = {}
-        self._links: dict[str, str] = {}
-        self._apart: list[str] = []
-
-    def below(self, name: str, *, linked: bool) -> None:
-        """See a folder and all real folders in it; behind a link, only those that were not seen yet."""
-        waiting = [name]
-        while waiting:
-            inner = waiting.pop()
-            key = _identity(self._top / inner)
-            if inner and key in self._not_here:
-                self._apart.append(inner)
-                continue
-            if key and (first := self._seen.setdefault(key, inner)) != inner:
-                if linked and (not self._ignored(first) or self._ignored(inner)):
-                    self._links[inner] = first
-                    continue
-                self._seen[key] = inner
-            folders, links = list[str](), list[str]()
-            try:
-                self._gathered.folder(inner, _files_in(self._top / inner, folders, links))
-            except OSError as error:
-                raise DataError(
-                    f"the folder {str(self._top / inner)!r} cannot be listed: {error.strerror or error}",
-                    hint="check who may read it, or move it elsewhere",
-                ) from error
-            head = f"{inner}/" if inner else ""
-            waiting += [head + own for own in sorted(folders, reverse=True) if not self._skip(own)]
-            self.waiting += [head + own for own in links if not self._skip(own)]
-
-    def listing(self) -> Listing:
-        """All that was seen."""
-        known = self._gathered.known
-        links = {known(link): known(first) for link, first in self._links.items()}
-        return replace(
-            self._gathered.listing(), links=links, apart=tuple(known(name) for name in self._apart)
-        )
-
-
-def _files_in(place: Path, folders: list[str], links: list[str]) -> Iterator[_Columns]:
-    """Names, sizes, times and inodes of the files in one folder; the folders in it are added to `folders`,
-    those that are links to `links`."""
-    columns: _Columns = ([], [], [], [])
-    own, sizes, times, inodes = columns
-    with os.scandir(place) as entries:
-        for entry in entries:
-            try:
-                if entry.is_dir():
-                    (links if entry.is_symlink() else folders).append(entry.name)
-                    continue
-                status = entry.stat()
-                size = status.st_size if stat.S_ISREG(status.st_mode) else IRREGULAR
-                changed, inode = status.st_mtime_ns, status.st_ino
-            except OSError:  # a link to nowhere
-                size, changed, inode = UNREADABLE, 0, 0
-            own.append(entry.name)
-            sizes.append(size)
-            times.append(changed)
-            inodes.append(inode)
-            if len(own) == _CHUNK:
-                yield columns
-                columns = own, sizes, times, inodes = ([], [], [], [])
-    yield columns
+    gathered = _Gathered()
+    walk = Walk(top, skip=skip, ignored=ignored, apart=apart)
+    marks = tuple(walk.folders(gathered.folder))
+    known = gathered.known
+    links = {known(link): known(first) for link, first in walk.links.items()}
+    left_out = tuple(map(known, walk.apart))
+    return replace(gathered.listing(), links=links, apart=left_out, marks=marks)
 
 
 class _Gathered:
@@ -261,7 +166,7 @@ class _Gathered:
         self._parts: list[list[Any]] = [[], [], [], []]
         self._odd: dict[str, str] = {}
 
-    def folder(self, name: str, files: Iterable[_Columns]) -> None:
+    def folder(self, name: str, files: Iterable[FileColumns]) -> None:
         chunks = [self._chunk(name, *columns) for columns in files if columns[0]]
         if not chunks:
             return

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import pyarrow
+from typing import TYPE_CHECKING
 
 from holdfast.core.errors import DataError
 from holdfast.core.media import Modality, Task
+
+if TYPE_CHECKING:  # what a user says of a source is read without it
+    import pyarrow
 
 SPLITS = ("train", "valid", "test")
 META = "meta."
@@ -72,7 +74,7 @@ class Plan:
     task: Task
     labels: tuple[str, ...]
     """All labels, sorted; for many labels also those that no sample has."""
-    rows: pyarrow.Table
+    rows: "pyarrow.Table"
     """One row a sample: `name`, `labels` (a list), `group` (empty where the source knows none), `split`
     (empty where the source does not say). Either `text`, or the file's `size`, `changed` and `inode`. Other
     columns of the source follow, under META."""

@@ -54,16 +54,21 @@ class Scan:
         kept = np.full(len(rows), -1, np.int64)
         return Seen(rows, columns["digest"], columns["size"].to_numpy(), kept, facts)
 
-    def remember(self, plan: Plan, seen: Seen) -> None:
-        """Keep what was found, but for files so new that they may still be changing. Fails in silence."""
+    def remember(self, plan: Plan, seen: Seen) -> bool:
+        """Keep what was found, but for files so new that they may still be changing. Fails in silence.
+
+        Returns:
+            Whether there is no such file, nor one that cannot be used.
+        """
         if not plan.has_files:
-            return
+            return False
         rows = plan.rows.select(["name", *_STAMPS]).take(pyarrow.array(seen.rows))
         stable = (rows.column("changed").to_numpy() < self._began - _FRESH_NS) & (
             rows.column("size").to_numpy() == seen.lengths
         )
+        every = bool(stable.all()) and len(rows) == len(plan.rows)
         if int(stable.sum()) == self._holding:  # and it says all there is to say
-            return
+            return every
         record = rows.append_column("digest", seen.digests)
         for name, column in seen.facts.items():
             if name not in _OWN:
@@ -74,6 +79,7 @@ class Scan:
             self._path.parent.mkdir(exist_ok=True)
             parquet.write_table(record, aside, compression="zstd", use_dictionary=False)
             aside.replace(self._path)
+        return every
 
     def _read(self, plan: Plan) -> pyarrow.Table | None:
         try:

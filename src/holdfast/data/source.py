@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -21,6 +20,7 @@ import numpy as np
 from holdfast.core.errors import DataError, InputError
 from holdfast.data.archives import damaged, tar_members, zip_members
 from holdfast.data.listing import NO_FILE, Listing, list_folder
+from holdfast.data.litter import LITTER, PAPER_NAMES, is_hidden, is_ignored
 from holdfast.data.tables import is_table
 
 MAX_SAMPLE_BYTES = 512 * 2**20
@@ -31,10 +31,6 @@ _MAX_RATIO = 100  # texts pack 3 to 20 times; a bomb packs a thousand times and 
 _UNPACK = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _AS_IT_IS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-_LITTER = ("__macosx", "thumbs.db", "desktop.ini", "__pycache__", "$recycle.bin")
-_PAPERS = ("readme", "license", "licence", "copying", "notice", "changelog", "citation", "contributing")
-_PAPER = ("", ".md", ".txt", ".rst", ".html", ".pdf")
-_PAPER_NAMES = [stem + suffix for stem in _PAPERS for suffix in _PAPER]
 
 
 class Source(Protocol):
@@ -220,41 +216,14 @@ class _Tar(Listed):
         return data
 
 
-def is_litter(name: str) -> bool:
-    """Whether a file is hidden, left by a file manager, or a paper that goes with the data.
-
-    >>> is_litter("__MACOSX/cat/._1.jpg"), is_litter("README.md"), is_litter("signs/notice.jpg")
-    (True, True, False)
-    """
-    parts = name.split("/")
-    return any(map(is_hidden, parts)) or parts[-1].casefold() in _PAPER_NAMES
-
-
 def _counting(listing: Listing, ignore: tuple[str, ...]) -> np.ndarray:
     """Which files are no litter and not to be ignored; bool, shape (n,)."""
     shown = np.array([not any(map(is_hidden, folder.split("/"))) for folder in listing.folders], bool)
-    litter = listing.begins_with(".") | listing.called(_LITTER) | listing.called(_PAPER_NAMES)
+    litter = listing.begins_with(".") | listing.called(LITTER) | listing.called(PAPER_NAMES)
     counting = ~litter & shown[listing.folder] if len(listing) else ~litter
     if ignore:
         counting &= np.array([not is_ignored(name, ignore) for name in listing.names.to_pylist()], bool)
     return np.asarray(counting)
-
-
-def is_ignored(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a pattern names this file, or a folder that it is in.
-
-    >>> is_ignored("old/a.jpg", ("old/",)), is_ignored("b/a.jpg", ("*.jpg",)), is_ignored("a", ("b",))
-    (True, True, False)
-    """
-    parts = name.split("/")
-    heads = ["/".join(parts[: end + 1]) for end in range(len(parts))]
-    trimmed = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
-    return any(fnmatchcase(text, pattern) for pattern in trimmed for text in (*parts, *heads))
-
-
-def is_hidden(part: str) -> bool:
-    """Whether a folder or file of this name, wherever it is, does not count."""
-    return part.startswith(".") or part.casefold() in _LITTER
 
 
 def _read_file(path: str, limit: int) -> bytes:

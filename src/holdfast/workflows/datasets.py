@@ -42,16 +42,51 @@ def data_add(
     from holdfast.data import ingest
     from holdfast.modality import probe
 
-    name = check_name(name) if name else name_from(Path(source).resolve().name.split(".")[0])
     info = ingest(
         source,
         workspace.datasets,
-        name,
+        _name(source, name),
         options=options,
         probe=probe,
         verify=verify,
-        apart=(workspace.home, workspace.runs, workspace.models, workspace.sweeps),
+        apart=_apart(workspace),
     )
+    return _added(info)
+
+
+def data_unchanged(
+    source: str | Path,
+    workspace: Workspace,
+    *,
+    name: str | None = None,
+    options: "SourceOptions | None" = None,
+) -> dict[str, Any] | None:
+    """What `data_add` would end with, where it is known without a look at what the files hold; else None.
+
+    It is known of a folder that was taken in before, when neither a file in it nor the dataset was touched
+    since. For commands: this loads neither pyarrow nor numpy.
+    """
+    from holdfast.data.plan import SourceOptions
+    from holdfast.data.stamps import Stamp
+
+    if "://" in str(source):
+        return None
+    stamp = Stamp(
+        workspace.datasets, _name(source, name), source, options or SourceOptions(), _apart(workspace)
+    )
+    info = stamp.answer()
+    return _added(info) if info else None
+
+
+def _name(source: str | Path, name: str | None) -> str:
+    return check_name(name) if name else name_from(Path(source).resolve().name.split(".")[0])
+
+
+def _apart(workspace: Workspace) -> tuple[Path, ...]:
+    return (workspace.home, workspace.runs, workspace.models, workspace.sweeps)
+
+
+def _added(info: VersionInfo) -> dict[str, Any]:
     return {"ref": f"{info.name}@{info.version}", **asdict(info)}
 
 
