@@ -13,6 +13,7 @@ from starlette.requests import Request
 from holdfast.core.errors import InputError
 from holdfast.modality import AudioPreparation, Piece
 from holdfast.serve.batching import Answer, BusyError
+from holdfast.serve.features import joined
 from holdfast.serve.live import Live
 from holdfast.serve.service import Service
 
@@ -152,7 +153,8 @@ def _joined(answers: list[Answer]) -> Answer:
     parts = np.concatenate([answer.parts for answer in answers])
     weights = [len(answer.parts) for answer in answers]
     embedding = np.average([answer.embedding for answer in answers], axis=0, weights=weights)
-    return Answer(parts.mean(axis=0, dtype=np.float64), parts, embedding)
+    features = joined([answer.features for answer in answers])
+    return Answer(parts.mean(axis=0, dtype=np.float64), parts, embedding, features)
 
 
 def broken(service: Service, error: Exception, request: Request) -> tuple[str, str]:

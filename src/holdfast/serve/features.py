@@ -1,5 +1,7 @@
 """Simple facts of a sample as the graph takes it: cheap to measure, and what drifts first."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from holdfast.core.media import Modality
@@ -37,3 +39,19 @@ def features(modality: Modality, decoded: np.ndarray) -> dict[str, float]:
         decibels = 10 * float(np.log10(power)) if power > 0 else _SILENCE_DB
         return {"loudness": round(max(_SILENCE_DB, decibels), 2), "windows": len(decoded)}
     return {"tokens": decoded.shape[1]}
+
+
+def joined(pieces: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The features of a whole recording from those of its pieces; none if there are none of them.
+
+    >>> joined([{"loudness": 0.0, "windows": 1}, {"loudness": -120.0, "windows": 1}])
+    {'loudness': -3.01, 'windows': 2}
+    """
+    if not all(pieces):
+        return {}
+    windows = np.array([piece["windows"] for piece in pieces])
+    power = 10 ** (np.array([piece["loudness"] for piece in pieces]) / 10)
+    return {
+        "loudness": round(float(10 * np.log10(np.average(power, weights=windows))), 2),
+        "windows": int(windows.sum()),
+    }

@@ -24,7 +24,7 @@ from holdfast.serve.api import Api
 from holdfast.serve.batching import Answer
 from holdfast.serve.bodies import RequestError
 from holdfast.serve.live import Live
-from holdfast.serve.oip_request import DECODED, FILES, LENGTH, Infer, read_infer
+from holdfast.serve.oip_request import DECODED, DOUBTS, FILES, LENGTH, OUTPUTS, Infer, read_infer
 from holdfast.serve.refusals import answer
 from holdfast.serve.release import Release
 from holdfast.serve.requests import Upload
@@ -109,7 +109,8 @@ async def _infer(service: Service, request: Request, release: Release) -> Respon
     upload = Upload(request, service.limits, service.room)
     try:
         body = await upload.body()
-        given = (body, request.headers, release.live.engine.preparation, service.limits.max_files)
+        live = release.live
+        given = (body, request.headers, live.engine.preparation, service.limits.max_files, _outputs(live))
         large = len(body) >= _LARGE and LENGTH not in request.headers
         if large:
             upload.hold(_AS_NUMBERS * len(body))
@@ -141,6 +142,8 @@ def describe(live: Live) -> dict[str, Any]:
             _tensor("probabilities", "FP32", [-1, len(engine.labels)]),
             _tensor("embedding", "FP32", [-1, engine.width]),
             _tensor("label", "BYTES", labels),
+            *([_tensor("sure", "BOOL", [-1])] if engine.abstention else []),
+            *([_tensor("possible", "BOOL", [-1, len(engine.labels)])] if engine.abstention else []),
         ],
         "parameters": {
             "model": live.ref,
@@ -151,6 +154,10 @@ def describe(live: Live) -> dict[str, Any]:
             DECODED: form.words,
         },
     }
+
+
+def _outputs(live: Live) -> tuple[str, ...]:
+    return (*OUTPUTS, *DOUBTS) if live.engine.abstention else OUTPUTS
 
 
 def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
@@ -190,11 +197,12 @@ def _answer(
         service.metrics.predicted(label for labels in chosen for label in labels)
     outputs, parts = [], []
     for output, is_binary in asked.outputs.items():
+        if output not in _outputs(live):
+            continue  # another version took over, or is on trial, and does not know
         if output == "label":
             entry, data = _strings(live, chosen, is_binary=is_binary)
         else:
-            rows = probabilities if output == "probabilities" else [it.embedding for it in answers]
-            entry, data = _numbers(output, np.asarray(rows, DATATYPES["FP32"]), is_binary=is_binary)
+            entry, data = _numbers(output, _rows(live, output, probabilities, answers), is_binary=is_binary)
         outputs.append(entry)
         parts.append(data)
     name, version = name_of(live)
@@ -207,8 +215,19 @@ def _answer(
     return Response(b"".join([head, *parts]), 200, headers, "application/octet-stream")
 
 
+def _rows(live: Live, output: str, probabilities: np.ndarray, answers: Sequence[Answer]) -> np.ndarray:
+    """What an output says of each item."""
+    if abstention := live.engine.abstention:
+        if output == "sure":
+            return abstention.sure(probabilities)
+        if output == "possible":
+            return abstention.possible(probabilities)
+    rows = probabilities if output == "probabilities" else [it.embedding for it in answers]
+    return np.asarray(rows, DATATYPES["FP32"])
+
+
 def _numbers(name: str, rows: np.ndarray, *, is_binary: bool) -> tuple[dict[str, Any], bytes]:
-    entry = _tensor(name, "FP32", list(rows.shape))
+    entry = _tensor(name, NAMES[rows.dtype], list(rows.shape))
     if is_binary:
         data = rows.tobytes()
         return {**entry, "parameters": {"binary_data_size": len(data)}}, data

@@ -27,6 +27,8 @@ from holdfast.serve.tensors import (
 LENGTH = "Inference-Header-Content-Length"
 """The header that says where the JSON ends and the tensors' bytes begin."""
 OUTPUTS = ("probabilities", "embedding", "label")
+DOUBTS = ("sure", "possible")
+"""Outputs beside these, of a model that knows when it is not sure."""
 FILES, DECODED = "data", "input"
 """The two inputs, of which a request has one: whole files or texts, or what is decoded already."""
 _HINT = "see the model's inputs and outputs at its address under /v2/models"
@@ -53,13 +55,20 @@ class Infer:
     outputs: dict[str, bool]
 
 
-def read_infer(body: bytes, headers: Mapping[str, str], preparation: Preparation, max_files: int) -> Infer:
+def read_infer(
+    body: bytes,
+    headers: Mapping[str, str],
+    preparation: Preparation,
+    max_files: int,
+    outputs: Sequence[str] = OUTPUTS,
+) -> Infer:
     """Read the body of an `infer` request.
 
     Args:
         headers: of the request.
         preparation: of the model.
         max_files: more samples are refused.
+        outputs: those that the model has; all come if none is asked for.
 
     Raises:
         RequestError: if it is not one that the model can answer.
@@ -69,7 +78,7 @@ def read_infer(body: bytes, headers: Mapping[str, str], preparation: Preparation
         raise RequestError(415, f"the body is encoded as {encoding!r:.40}", hint="send it as it is")
     length = _header_length(headers.get(LENGTH.lower()), len(body))
     if length == 0 and body:
-        return Infer(None, [Item(None, body)], dict.fromkeys(OUTPUTS, False))
+        return Infer(None, [Item(None, body)], dict.fromkeys(outputs, False))
     whole = _object(body[:length])
     number = _field(whole, "id", str, None)
     if number is not None and len(number) > _LONGEST_ID:
@@ -83,7 +92,7 @@ def read_infer(body: bytes, headers: Mapping[str, str], preparation: Preparation
         items = _items(tensor, None if size is None else rest, preparation, max_files)
     except TensorError as error:
         raise _wrong(f"input {tensor['name']!r} {error}") from None
-    return Infer(number, items, _outputs(whole))
+    return Infer(number, items, _outputs(whole, outputs))
 
 
 def _header_length(said: str | None, size: int) -> int:
@@ -197,16 +206,18 @@ def _binary_size(tensor: dict[str, Any]) -> int | None:
     return size
 
 
-def _outputs(whole: dict[str, Any]) -> dict[str, bool]:
+def _outputs(whole: dict[str, Any], there: Sequence[str]) -> dict[str, bool]:
     binary = _flag(_parameters(whole), "binary_data_output", default=False)
     if "outputs" not in whole or whole["outputs"] == []:
-        return dict.fromkeys(OUTPUTS, binary)
+        return dict.fromkeys(there, binary)
     wanted: dict[str, bool] = {}
     for entry in _objects(whole, "outputs"):
         name = _field(entry, "name", str, "")
-        if name not in OUTPUTS or name in wanted:
-            near = did_you_mean(name, OUTPUTS)
+        if name not in there or name in wanted:
+            near = did_you_mean(name, there)
             said = "twice" if name in wanted else f"did you mean {near!r}?" if near else "unknown"
+            if name in DOUBTS and name not in wanted:
+                said = "this model does not know when it is not sure"
             raise _wrong(f"output {name!r:.60}: {said}")
         wanted[name] = _flag(_parameters(entry), "binary_data", default=binary)
     return wanted

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from holdfast.serve.oip_request import LENGTH
+from holdfast.serve.oip_request import DOUBTS, LENGTH, OUTPUTS
 from holdfast.serve.openapi import Error
 
 TAGS: list[Any] = ["Open Inference Protocol v2"]
@@ -128,7 +128,10 @@ _OUTPUT = {
     "type": "object",
     "required": ["name"],
     "properties": {
-        "name": {"enum": ["probabilities", "embedding", "label"]},
+        "name": {
+            "enum": [*OUTPUTS, *DOUBTS],
+            "description": "The last two only where the model knows when it is not sure: see its metadata.",
+        },
         "parameters": {"type": "object", "properties": {"binary_data": {"type": "boolean"}}},
     },
 }

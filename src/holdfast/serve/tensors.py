@@ -12,6 +12,7 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype("u1"),
     "INT64": np.dtype("<i8"),
     "FP32": np.dtype("<f4"),
+    "BOOL": np.dtype("?"),
 }
 """The protocol's names of what graphs take and give; BYTES, beside them, are strings of any bytes."""
 NAMES = {dtype.newbyteorder("="): name for name, dtype in DATATYPES.items()}
