@@ -18,7 +18,7 @@ import uvicorn
 from holdfast.config.protection import is_loopback
 from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import ConfigError, HoldfastError
-from holdfast.core.memory import give_back
+from holdfast.core.memory import give_back, use_large_pages
 from holdfast.serve.access import asks_nothing
 from holdfast.serve.api import Api
 from holdfast.serve.connections import BACKLOG, Crowd, connection_type, raise_file_limit, times_of
@@ -100,6 +100,7 @@ async def _serve(server: "_Server", listener: socket.socket, on_ready: Callable[
             if on_ready:
                 await asyncio.to_thread(on_ready, url)
             await asyncio.to_thread(give_back)
+            await asyncio.to_thread(use_large_pages)
     finally:
         if not warming.done() or warming.exception():
             server.stop()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from holdfast.bundle import Bundle
 from holdfast.config.serve import ServeConfig
 from holdfast.core.errors import HoldfastError
-from holdfast.core.memory import give_back
+from holdfast.core.memory import give_back, use_large_pages
 from holdfast.serve.engine import Engine
 from holdfast.serve.live import Live
 from holdfast.serve.metrics import Phases
@@ -48,6 +48,7 @@ async def begin(find: Find, asked: str, config: ServeConfig, phases: Phases | No
     try:
         await live.start(phases)
         await asyncio.to_thread(give_back)
+        await asyncio.to_thread(use_large_pages)
     except BaseException:
         await live.close()
         engine.close()
