@@ -27,7 +27,7 @@ def test_a_report_that_answers_everything_passes() -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ("one", "1 words of 2 to 5: 1 too few"),
+        ("one", "1 word of 2 to 5: 1 too few"),
         ("1 2 3 4 5 6 7", "7 words of 2 to 5: 2 too many"),
         ("", "not answered"),
         ("--- question 1 fill here ---", "not answered: the placeholder is left"),
@@ -56,6 +56,24 @@ def test_the_words_of_a_placeholder_count_as_the_template_counts_them() -> None:
     verdict = checked(report(["--- question 1 fill here ---"])).verdicts[0]
 
     assert (verdict.question.words, verdict.within_limits, verdict.answered) == (6, False, False)
+
+
+@pytest.mark.parametrize("answer", ['It is <img src="a.png">', "It is ![a][one]\n\n[one]: a.png"])
+def test_pictures_that_the_template_does_not_count_are_none_and_it_says_so(answer: str) -> None:
+    verdict = checked(question(1, answer, asks="Upload 1-2 images.", length="")).verdicts[0]
+
+    (problem,) = verdict.problems
+    way = "only `![text](file)` is counted, and line 10 shows one in another way"
+    assert (problem.text, problem.line) == (f"0 images of 1 to 2: {way}", 10)
+
+
+def test_a_picture_whose_name_has_a_space_is_text_to_readers(tmp_path: Path) -> None:
+    (tmp_path / "a b.png").write_bytes(PNG)
+
+    spaced = question(1, "![x](a b.png)", asks="Upload 1-2 images.", length="")
+    (problem,) = checked(spaced, tmp_path).verdicts[0].problems
+    assert problem.text == "a b.png has a space and no < > around it: readers see its text"
+    assert checked(spaced.replace("(a b.png)", "(<a b.png>)"), tmp_path).passed
 
 
 def test_pictures_that_are_only_linked_are_none_and_it_says_so() -> None:

@@ -78,3 +78,17 @@ def test_a_name_that_differs_in_case_only_is_told(tmp_path: Path) -> None:
     found = find("bucket.png", tmp_path)
 
     assert found.state == "here" or found.near == "Bucket.png"
+
+
+def test_a_name_with_a_space_is_one_name_and_needs_brackets() -> None:
+    lines = ["![x](a b.png)", "![x](<a b.png>)", '![x](a.png "b c")', "![x](a.png (b c))", "![x]( a.png )"]
+
+    found = pictures_of(lines, [False] * 5, first=1)
+
+    assert [(it.target, it.spaced) for it in found] == [
+        ("a b.png", True),
+        ("a b.png", False),
+        ("a.png", False),
+        ("a.png", False),
+        ("a.png", False),
+    ]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from holdfast.report.embed import Embedder
-from holdfast.report.render import rendered, rendered_line
+from holdfast.report.render import Renderer
 
 
 def shown(text: str) -> str:
-    return str(rendered(text, Embedder(Path("/nowhere"))))
+    return str(Renderer(Embedder(Path("/nowhere"))).text(text, "q1"))
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,14 @@ def test_code_of_a_known_language_is_in_colours() -> None:
 
 
 def test_a_line_holds_no_pictures() -> None:
-    assert rendered_line("**a** ![x](y.png) `c`") == "<strong>a</strong>  <code>c</code>"
+    line = Renderer(Embedder(Path("/nowhere"))).line("**a** ![x](y.png) `c`")
+
+    assert line == "<strong>a</strong>  <code>c</code>"
 
 
 @pytest.mark.parametrize("part", ["<b>", "<div>", "<div>\n\n", "[", "![", "<details>\n", "x" * 9 + " "])
 def test_what_would_take_long_is_shown_as_plain_text(part: str) -> None:
     page = shown(part * (110_000 // len(part)) if len(part) != 3 else part * 2_001)
 
-    assert page.startswith("<pre>")
-    assert len(re.findall("<[a-z]", page)) == 1
+    assert page.startswith('<p class="why">Shown as it was written: it has more than ')
+    assert len(re.findall("<[a-z]", page)) == 2

@@ -17,7 +17,7 @@ _EXTRAS = {
     "ray": ("ray",),
     "oidc": ("jwt",),
     "sign": ("cryptography",),
-    "report": ("nh3", "markdown_it", "pygments"),
+    "report": ("nh3", "markdown_it", "mdit_py_plugins", "pygments"),
     "train": ("torch", "pyarrow", "onnx", "onnxscript", "safetensors", "sklearn", "scipy"),
     "serve": (
         "fastapi",

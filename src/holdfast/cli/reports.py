@@ -138,9 +138,16 @@ def report_html(
     show(html(file, out), as_json, _page)
 
 
+_PLAIN = 10
+"""Texts shown as they were written that are named."""
+
+
 def _page(result: Mapping[str, Any]) -> str:
     pictures = f"{result['pictures']} picture{'' if result['pictures'] == 1 else 's'} in it"
     left = [f"! {it['target']} is not shown: {it['reason']}" for it in result["left_out"]]
+    left += [f"! {it['text']} is shown as it was written: {it['reason']}" for it in result["plain"][:_PLAIN]]
+    more = len(result["plain"]) - _PLAIN
+    left += [f"! so are {more} more"] if more > 0 else []
     return "\n".join([f"{result['html']}  {result['bytes'] / 1000:,.0f} kB, {pictures}", *left])
 
 

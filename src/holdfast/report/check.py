@@ -8,7 +8,7 @@ from pathlib import Path
 from holdfast.report.constraints import Span
 from holdfast.report.document import Question, Report
 from holdfast.report.marks import Mark, marks_of, remains
-from holdfast.report.pictures import KINDS, Found, Picture, find
+from holdfast.report.pictures import KINDS, Found, Picture, find, of_other_forms
 from holdfast.report.wordings import change_of, generation_of
 
 _PICTURES = 1_000
@@ -142,9 +142,10 @@ def _size(question: Question) -> Iterator[Finding]:
 
 
 def _words(count: int, limits: Span) -> str:
+    words = "word" if count == 1 else "words"
     if count < limits.low:
-        return f"{count} words of {limits}: {limits.low - count} too few"
-    return f"{count} words of {limits}: {count - (limits.high or 0)} too many"
+        return f"{count} {words} of {limits}: {limits.low - count} too few"
+    return f"{count} {words} of {limits}: {count - (limits.high or 0)} too many"
 
 
 def _images(question: Question, limits: Span) -> Finding:
@@ -153,6 +154,10 @@ def _images(question: Question, limits: Span) -> Finding:
     if question.images < limits.low and links:
         said = f"{shown}: without the `!` that shows them, pictures are only linked in {_lines(links)}"
         return Finding("images", said, links[0])
+    others = of_other_forms(question.answer.split("\n"), question.code, first=question.answer_line)
+    if question.images < limits.low and question.answer and others:
+        said = f"{shown}: only `![text](file)` is counted, and {_lines(others)} shows one in another way"
+        return Finding("images", said, others[0])
     return Finding("images", shown, question.answer_line)
 
 
@@ -176,6 +181,9 @@ def _picture(picture: Picture, file: Found) -> tuple[Finding | None, bool]:
     if picture.in_code:
         said = f"{name} stands in a block of code: readers see its text"
         return Finding("image-in-code", said, picture.line), False
+    if picture.spaced:
+        said = f"{name} has a space and no < > around it: readers see its text"
+        return Finding("image-spaced", said, picture.line), True
     near = f"; there is {file.near}" if file.near else ""
     texts = {
         "missing": (f"{name or 'an image without a name'} is not there{near}", True),

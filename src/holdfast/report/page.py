@@ -12,7 +12,8 @@ from holdfast.report.checklist import Item
 from holdfast.report.constraints import Span
 from holdfast.report.document import Report
 from holdfast.report.embed import Embedder
-from holdfast.report.render import rendered, rendered_line
+from holdfast.report.footnotes import footnotes_of
+from holdfast.report.render import Renderer
 
 _ITEMS = 1_000
 """Of a checklist that the page shows."""
@@ -28,11 +29,13 @@ class Page:
         html: all of it.
         pictures: how many were put in.
         left_out: those that were not, and why.
+        plain: texts that are shown as they were written, by the id of their question, and why.
     """
 
     html: str
     pictures: int
     left_out: tuple[tuple[str, str], ...]
+    plain: tuple[tuple[str, str], ...]
 
 
 def report_page(report: Report, checked: Checked, folder: Path, *, name: str) -> Page:
@@ -45,13 +48,15 @@ def report_page(report: Report, checked: Checked, folder: Path, *, name: str) ->
         name: of its file.
     """
     pictures = Embedder(folder)
+    footnotes = footnotes_of(report)
+    renderer = Renderer(pictures, footnotes)
     title = report.title or name
     main = tag(
         "main",
         *(_whole(checked.problems) if checked.problems else ()),
-        *_sections(checked.verdicts, pictures),
-        *_checklist(report.checklist),
-        *_before(report.preamble, pictures),
+        *_sections(checked.verdicts, renderer),
+        *_checklist(report.checklist, renderer),
+        *_before(footnotes.without(report.preamble), renderer),
     )
     made = f"Made by Holdfast from {name} ({digest_bytes(report.text.encode())[:12]})."
     page = tag(
@@ -64,7 +69,7 @@ def report_page(report: Report, checked: Checked, folder: Path, *, name: str) ->
     )
     style = _STYLE.read_text(encoding="utf-8")
     whole = tag("html", page_head(title, style), tag("body", page), lang="en")
-    return Page(f"<!doctype html>{whole}\n", pictures.count, tuple(pictures.left_out))
+    return Page(f"<!doctype html>{whole}\n", pictures.count, tuple(pictures.left_out), tuple(renderer.plain))
 
 
 def _state(verdict: Verdict) -> str:
@@ -127,23 +132,25 @@ def _contents(report: Report, verdicts: Sequence[Verdict]) -> Markup:
     return tag("nav", *parts, aria_label="Contents", tabindex="0")
 
 
-def _sections(verdicts: Sequence[Verdict], pictures: Embedder) -> Iterable[Markup]:
+def _sections(verdicts: Sequence[Verdict], renderer: Renderer) -> Iterable[Markup]:
     for section, found in groupby(verdicts, key=lambda verdict: verdict.question.section):
-        articles = [_article(verdict, pictures) for verdict in found]
+        articles = [_article(verdict, renderer) for verdict in found]
         yield tag("section", tag("h2", section or "Questions"), *articles)
 
 
-def _article(verdict: Verdict, pictures: Embedder) -> Markup:
+def _article(verdict: Verdict, renderer: Renderer) -> Markup:
     question = verdict.question
     number = tag("span", str(question.number), class_=f"n {_state(verdict)}")
     if verdict.answered:
-        answer = tag("div", rendered(question.answer, pictures), class_="answer", dir="auto")
+        answer = tag(
+            "div", renderer.text(question.answer, f"q{question.number}"), class_="answer", dir="auto"
+        )
     else:
         answer = tag("div", tag("p", "Not answered.", class_="empty"), class_="answer")
     told = [it for it in verdict.problems if it.kind != "unanswered"]
     return tag(
         "article",
-        tag("h3", number, tag("span", rendered_line(question.title))),
+        tag("h3", number, tag("span", renderer.line(question.title))),
         tag("ul", *_chips(verdict), class_="chips"),
         answer,
         _findings(told, "problems"),
@@ -182,7 +189,7 @@ def _whole(problems: Sequence[Finding]) -> Iterable[Markup]:
     yield tag("section", tag("h2", "The whole report"), _findings(problems, "problems"))
 
 
-def _checklist(items: Sequence[Item]) -> Iterable[Markup]:
+def _checklist(items: Sequence[Item], renderer: Renderer) -> Iterable[Markup]:
     if not items:
         return
     parts = []
@@ -192,14 +199,19 @@ def _checklist(items: Sequence[Item]) -> Iterable[Markup]:
         count = f"{section or 'Items'}: {ticked} of {len(boxes)}"
         bar = tag("progress", value=str(ticked), max=str(len(boxes)), aria_label=count)
         parts.append(
-            tag("div", tag("p", count, class_="group"), bar, tag("ul", *(_box(item) for item in boxes)))
+            tag(
+                "div",
+                tag("p", count, class_="group"),
+                bar,
+                tag("ul", *(_box(item, renderer) for item in boxes)),
+            )
         )
     yield tag(
         "section", tag("h2", "Checklist"), tag("article", tag("div", *parts, class_="boxes")), id="checklist"
     )
 
 
-def _box(item: Item) -> Markup:
+def _box(item: Item, renderer: Renderer) -> Markup:
     mark = tag(
         "span",
         "✓" if item.ticked else "",
@@ -207,12 +219,12 @@ def _box(item: Item) -> Markup:
         role="img",
         aria_label="ticked" if item.ticked else "open",
     )
-    return tag("li", mark, tag("span", rendered_line(item.text)), class_="ticked" if item.ticked else None)
+    return tag("li", mark, tag("span", renderer.line(item.text)), class_="ticked" if item.ticked else None)
 
 
-def _before(preamble: str, pictures: Embedder) -> Iterable[Markup]:
+def _before(preamble: str, renderer: Renderer) -> Iterable[Markup]:
     """What stands before the first question, but for its boxes."""
     lines = [line for line in preamble.split("\n") if not line.lstrip().startswith(("* [", "- ["))]
     if "".join(lines).strip():
-        text = tag("div", rendered("\n".join(lines), pictures), class_="answer", dir="auto")
+        text = tag("div", renderer.text("\n".join(lines), "before"), class_="answer", dir="auto")
         yield tag("details", tag("summary", "What stands before the questions"), text, class_="before")

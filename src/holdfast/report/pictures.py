@@ -10,6 +10,7 @@ from urllib.parse import unquote
 KINDS = (".png", ".jpg", ".jpeg")
 """What a picture's name must end with."""
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_OTHER = re.compile(r"<img\b|!\[[^\]]{0,200}\](?!\()", re.IGNORECASE)
 _REMOTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
 State = Literal[
@@ -27,6 +28,7 @@ class Picture:
         line: counted from 1.
         shown: False for a link without the `!` that would show it.
         in_code: whether it stands in a block of code, where readers see its text.
+        spaced: whether its target has a space and no angle brackets, so that readers see its text too.
     """
 
     alt: str
@@ -34,6 +36,7 @@ class Picture:
     line: int
     shown: bool
     in_code: bool
+    spaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,24 @@ def pictures_of(lines: Sequence[str], code: Sequence[bool], *, first: int) -> tu
     for index, line in enumerate(lines):
         place, is_code = first + index, code[index]
         for alt, target in _shown(line):
-            found.append(Picture(alt, _bare(target), place, True, is_code))
+            found.append(Picture(alt, _bare(target), place, True, is_code, _is_spaced(target)))
         if not is_code:
             linked = (it for it in _linked(line) if _bare(it[1]).lower().endswith(KINDS))
             found += [Picture(alt, _bare(target), place, False, False) for alt, target in linked]
     return tuple(found)
+
+
+def of_other_forms(lines: Sequence[str], code: Sequence[bool], *, first: int) -> list[int]:
+    """The lines that show a picture in a way that the template does not count: by HTML, or by reference.
+
+    >>> of_other_forms(['<img src="a.png">', "![b][one]", "![c](c.png)"], [False] * 3, first=1)
+    [1, 2]
+    """
+    return [
+        first + index
+        for index, line in enumerate(lines)
+        if not code[index] and ("![" in line or "<" in line) and _OTHER.search(line)
+    ]
 
 
 def find(target: str, folder: Path) -> Found:
@@ -142,4 +158,13 @@ def _bare(target: str) -> str:
     target = target.strip()
     if target.startswith("<"):
         return target[1:].partition(">")[0]
-    return target.split()[0] if target and not target.lower().startswith("data:") else target
+    return target if target.lower().startswith("data:") or _is_spaced(target) else (target.split() or [""])[0]
+
+
+def _is_spaced(target: str) -> bool:
+    """Whether what follows the first space is no title: then it is part of the name."""
+    target = target.strip()
+    name, _, rest = target.partition(" ")
+    if not rest or name.startswith("<") or name.lower().startswith("data:"):
+        return False
+    return not rest.lstrip().startswith(('"', "'", "("))

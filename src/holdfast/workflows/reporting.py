@@ -85,7 +85,8 @@ def report_html(file: Path, out: Path | None = None) -> dict[str, Any]:
         out: where the page goes; by default beside the report, with the ending `.html`.
 
     Returns:
-        `file`, `html`, its `bytes`, how many `pictures` were put in, and those that were `left_out` with why.
+        `file`, `html`, its `bytes`, how many `pictures` were put in, those that were `left_out` with why, and
+        the texts that are shown `plain`, as they were written, with why.
 
     Raises:
         DataError: if the file is no report, or the page would take its place.
@@ -111,4 +112,9 @@ def report_html(file: Path, out: Path | None = None) -> dict[str, Any]:
         "bytes": size,
         "pictures": page.pictures,
         "left_out": left_out,
+        "plain": [{"text": _named(name), "reason": why} for name, why in page.plain],
     }
+
+
+def _named(text: str) -> str:
+    return f"question {text[1:]}" if text.startswith("q") else "what stands before the questions"
