@@ -201,7 +201,7 @@ class Jobs:
         job = self._jobs.get(number)
         if job is None or job.owner != getattr(request.state, "caller", None):
             keep = f"{self._config.keep_s / 60:,.0f} minutes"
-            hint = f"results are kept for {keep}, and no job outlives its server: send it again"
+            hint = f"results are kept for {keep}, by the server alone that took the job: else send it again"
             raise RequestError(404, f"no job {number[:40]!r} here", hint=hint)
         return job
 
