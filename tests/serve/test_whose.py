@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from holdfast.bundle import open_bundle
+from holdfast.client import Client
 from holdfast.config.schema import ServeConfig
+from holdfast.core.errors import ServerError
 from holdfast.monitor.lookup import Lookup
 from holdfast.serve import whose
 from holdfast.serve.app import create_app
@@ -87,6 +89,15 @@ def test_what_nobody_knows_needs_its_model_said(folder: Path, tmp_path: Path) ->
     assert "no model 'brids@1' here; did you mean 'birds@1'?" in nobody.json()["error"]
     assert "model must be a string" in number.json()["error"]
     assert withdrawn.json() == {"accepted": 1, "unknown": 1}
+
+
+def test_our_client_says_the_model_that_it_was_made_for(folder: Path, tmp_path: Path) -> None:
+    with server(folder, tmp_path) as client:
+        url = str(client.base_url).rstrip("/")
+        with Client(url) as nobodys, Client(url, model="words") as words:
+            words.feedback(UNKNOWN, ["sea"])
+            with pytest.raises(ServerError, match="not known here"):
+                nobodys.feedback(UNKNOWN, "sea")
 
 
 def test_of_one_model_alone_unknown_predictions_are_taken_and_counted(folder: Path, tmp_path: Path) -> None:

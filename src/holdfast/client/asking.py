@@ -67,6 +67,7 @@ class Client:
     ) -> None:
         key = key or os.environ.get(KEY) or None
         self._server = Connections(url, key, timeout_s=timeout_s, patience_s=patience_s)
+        self._name = model
         self._model = "" if model is None else f"/models/{quote(model, safe='')}"
         self._info: Info | None = None
 
@@ -238,6 +239,8 @@ class Client:
         truth: dict[str, Any] = {"withdraw": True}
         if label is not None:
             truth = {"label": label} if isinstance(label, str) else {"labels": list(label)}
+        if self._name is not None:  # counts where the server does not know any more whose prediction it is
+            truth["model"] = self._name
         body = json.dumps({"id": number, **truth}).encode()
         self._server.ask("POST", "/feedback", body, {"Content-Type": "application/json"})
 
