@@ -2,7 +2,7 @@
 
 LitServe and BentoML live in an environment of their own, whose path is in PEERS_ENVIRONMENT:
 
-    python -m venv peers && peers/bin/pip install litserve bentoml onnxruntime pillow numpy pydantic
+    python -m venv peers && peers/bin/pip install -r benchmarks/peers/requirements.txt
 """
 
 import http.client

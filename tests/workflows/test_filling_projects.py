@@ -132,3 +132,33 @@ def test_no_code_of_the_project_is_run(tmp_path: Path) -> None:
     report_fill(tmp_path / "R.md", project, Workspace(tmp_path / "home"))
 
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_line_with_a_password_is_left_out_with_what_is_said_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/a.yml").write_text(
+        "on: push\njobs:\n  a:\n    steps:\n"
+        "      - run: gcloud run deploy one --set-env-vars PASSWORD=hunter2\n"
+        "      - run: gcloud run deploy two\n"
+    )
+    report_new(tmp_path / "R.md")
+
+    report_fill(tmp_path / "R.md", tmp_path, Workspace(tmp_path / "home"))
+
+    text = (tmp_path / "R.filled.md").read_text("utf-8")
+    (note,) = re.findall(r"It is deployed by `gcloud run deploy two`[^[]*\[\^(q24-1)\]", text)
+    assert f"[^{note}]: `.github/workflows/a.yml`, line 6: " in text
+    assert "hunter2" not in text
+
+
+def test_a_sentence_is_told_once_and_counts_all_applications(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM python:3.12\nRUN apt update && apt install -y gcc\n")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
+    report_new(tmp_path / "R.md")
+
+    report_fill(tmp_path / "R.md", tmp_path, Workspace(tmp_path / "home"))
+
+    text = (tmp_path / "R.filled.md").read_text("utf-8")
+    assert text.count("In it, `apt update && apt install -y gcc` is run.") == 1
+    assert "There are 2 applications of FastAPI, made in `one.py` and `two.py`." in text

@@ -13,10 +13,12 @@ from holdfast.checklist.repo import Repo
 from holdfast.checklist.tree import normal
 
 _DISTRIBUTIONS = {
+    "attr": "attrs",
     "bs4": "beautifulsoup4",
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
     "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
     "git": "gitpython",
     "hydra": "hydra-core",
     "imblearn": "imbalanced-learn",
@@ -28,8 +30,10 @@ _DISTRIBUTIONS = {
     "pkg-resources": "setuptools",
     "prometheus-fastapi-instrumentator": "prometheus-fastapi-instrumentator",
     "pytorch-lightning": "pytorch-lightning",
+    "markdown-it": "markdown-it-py",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "umap": "umap-learn",
     "yaml": "pyyaml",
 }
 _BROUGHT = {
@@ -46,11 +50,14 @@ _BROUGHT = {
     "pydantic-core": ("pydantic",),
     "annotated-types": ("pydantic",),
     "gevent": ("locust",),
+    "faiss": ("faiss-cpu", "faiss-gpu"),
+    "psycopg2": ("psycopg2-binary",),
+    "tensorflow": ("tensorflow-cpu", "tensorflow-gpu"),
     "huggingface-hub": ("transformers", "datasets"),
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),
 }
 """Packages that may be left to others that always bring them along."""
-_SHARED = ("google", "opentelemetry", "azure")
+SHARED = ("google", "opentelemetry", "azure")
 """Names that many packages share."""
 
 
@@ -65,7 +72,7 @@ class Packages:
         every = set().union(*self.by_file.values()) if self.by_file else set()
         if every & {name, *_BROUGHT.get(name, ()), f"python-{name}", f"{name}-python", f"py{name}"}:
             return True
-        return any(one.startswith(name + "-") for one in every) if name in _SHARED else False
+        return any(one.startswith(name + "-") for one in every) if name in SHARED else False
 
 
 def canonical(name: str) -> str:

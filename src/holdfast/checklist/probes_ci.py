@@ -74,7 +74,7 @@ def matrix(repo: Repo) -> Answer:
                     )
             for step in job.steps:
                 cached = [
-                    key
+                    f"{key}: {value}"
                     for key, value in step.options.items()
                     if "cache" in str(key) and value not in (False, "false")
                 ]

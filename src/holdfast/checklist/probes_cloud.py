@@ -6,6 +6,7 @@ from holdfast.checklist.answer import Answer, Seen, no, unknown, yes
 from holdfast.checklist.commands import Command
 from holdfast.checklist.documents import at, parts
 from holdfast.checklist.repo import Repo, seen_call, seen_command
+from holdfast.checklist.started import started
 from holdfast.checklist.tree import line_of
 
 _DEPLOY = re.compile(r"google-github-actions/(deploy-cloudrun|deploy-cloud-functions)")
@@ -128,6 +129,13 @@ def drift_deployed(repo: Repo) -> Answer:
                 )
     if not routes:
         return no("no route of an API looks for drift")
+    files = started(repo)
+    if files is not None and not any(one.file in files for one in routes):
+        return unknown(
+            "a route looks for drift, but no image here starts its application",
+            "`gcloud run services list`",
+            *routes,
+        )
     if where := deployments(repo):
         return yes(*routes, *where)
     return unknown(

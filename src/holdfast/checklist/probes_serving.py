@@ -7,6 +7,7 @@ from holdfast.checklist.answer import Answer, Seen, no, yes
 from holdfast.checklist.code import Call, Code
 from holdfast.checklist.probes_code import MODULE
 from holdfast.checklist.repo import Repo, seen_call, seen_command
+from holdfast.checklist.tree import line_of
 
 _INFERS = re.compile(
     r".*\.(predict|predict_proba|forward|generate|infer)|.*InferenceSession\(\)\.run|.*\b(session|sess)\.run"
@@ -109,6 +110,7 @@ def special_server(repo: Repo) -> Answer:
     )
 
 
+_MOST_PAGES = 500
 _WIDGETS = (
     r"streamlit\.(title|write|file_uploader|button|text_input|text_area|selectbox|header|image|slider|form\w*"
     r"|radio|number_input)"
@@ -126,23 +128,24 @@ def frontend(repo: Repo) -> Answer:
     ]
     if found:
         return yes(*found)
-    pages = [path for path in repo.tree.by_suffix.get(".html", []) if not path.startswith(("docs/", "site/"))]
+    if given := _pages_given(repo):
+        return yes(*given)
     served = repo.calls(
-        r"fastapi\.staticfiles\.StaticFiles|starlette\.staticfiles\.StaticFiles|fastapi\.templating\.Jinja2Templates|(fastapi|starlette)\.responses\.(FileResponse|HTMLResponse)"
+        r"(fastapi|starlette)\.staticfiles\.StaticFiles|(fastapi|starlette)\.responses\.(FileResponse|HTMLResponse)"
     )
+    pages = _pages(repo)
     for code, call in served:
         named = [
             arg.value
             for arg in ast.walk(call.node)
             if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
         ]
-        if any(
-            path.rpartition("/")[0].endswith(name.strip("/")) or path.endswith(name)
-            for path in pages
-            for name in named
-            if name
-        ):
-            return yes(seen_call((code, call)), Seen(pages[0], None, "a page"))
+        for path, seen in pages.items():
+            folder = path.rpartition("/")[0]
+            if any(
+                folder.endswith(name.strip("/")) or path.endswith(name) for name in named if name.strip("/")
+            ):
+                return yes(seen_call((code, call)), seen)
         if any("<form" in name or "<input" in name for name in named):
             return yes(seen_call((code, call)))
     ours = [
@@ -151,6 +154,47 @@ def frontend(repo: Repo) -> Answer:
         if one.program == "holdfast" and one.args[:1] in (("serve",), ("up",))
     ]
     return yes(*ours) if ours else no("no page by Streamlit or Gradio, and the API gives out no page")
+
+
+_CONTROL = re.compile(r"<(form|input|button|textarea|select|script)\b", re.IGNORECASE)
+_ROUTE = re.compile(r".*\.(get|route|api_route)\(\)")
+_GIVES = re.compile(
+    r"(fastapi|starlette|flask)\.(\w+\.)*(\w*Response|render_template|send_file|send_from_directory)"
+    r"|.*\.TemplateResponse"
+)
+
+
+def _pages(repo: Repo) -> dict[str, Seen]:
+    """Pages with something to ask or to click, by path: a page of words alone is none for people to use."""
+    found = {}
+    for path in repo.tree.by_suffix.get(".html", [])[:_MOST_PAGES]:
+        control = _CONTROL.search(repo.tree.text(path) or "")
+        if control and not path.startswith(("docs/", "site/")):
+            line = line_of(repo.tree.text(path) or "", control.group())
+            found[path] = Seen(path, line, f"a page with {control.group()}>")
+    return found
+
+
+def _pages_given(repo: Repo) -> list[Seen]:
+    """A route that answers with a page of the repository, also by a function that it calls."""
+    by_name = {path.rpartition("/")[2]: seen for path, seen in _pages(repo).items()}
+    for code in repo.own if by_name else ():
+        if not (code.imported("fastapi", "starlette", "flask")):
+            continue
+        for function in code.functions:
+            if not any(_ROUTE.fullmatch(name) for name in function.decorators):
+                continue
+            calls = repo.reached(code, function.name)
+            names = [
+                arg.value.rpartition("/")[2]
+                for _, call in calls
+                for arg in ast.walk(call.node)
+                if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+            ]
+            page = next((by_name[name] for name in names if name in by_name), None)
+            if page and any(_GIVES.fullmatch(call.name) for _, call in calls):
+                return [Seen(code.path, function.node.lineno, f"route {function.node.name}"), page]
+    return []
 
 
 def loading(repo: Repo) -> Answer:

@@ -9,6 +9,11 @@ from holdfast.report.constraints import Limits
 
 _QUOTED = 100
 """Characters of a line that a footnote shows at most."""
+_SECRET = re.compile(
+    r"((?:passw(?:or)?d|secret|token|api[_-]?key|credential)\w*[\"']?\s*[=:]\s*"
+    r"|--[\w-]*(?:password|secret|token|api-?key)[\w-]*\s+)[^\s${`]\S*",
+    re.IGNORECASE,
+)
 _NO_LIMIT = 150
 """Words of a draft where the question does not say how many it should have."""
 
@@ -181,9 +186,12 @@ def quoted(text: str, most: int = _QUOTED) -> str:
 
     >>> print(quoted("a`b\\n c"))
     ``a`b c``
+    >>> print(quoted("deploy --api-key abc PASSWORD=abc TOKEN=$TOKEN"))
+    `deploy --api-key … PASSWORD=… TOKEN=$TOKEN`
     """
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    text = re.sub(r"(?<=://)[^\s/@]+(?=@)", "…", text)[:most].strip()  # no passwords
+    text = _SECRET.sub(r"\1…", re.sub(r"(?<=://)[^\s/@]+(?=@)", "…", text))  # no passwords
+    text = text if len(text) <= most else f"{text[: most - 1].strip()}…"
     longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""

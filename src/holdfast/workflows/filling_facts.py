@@ -5,7 +5,8 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,12 @@ class Facts:
         """A line of a file of the project: by its number, else the first that has a part and text."""
         return _line(file, self.repo.tree.lines(file), number, part)
 
-    def seen(self, found: Sequence[Seen]) -> list[FileLine]:
+    def seen(self, found: Iterable[Seen]) -> list[FileLine]:
         """What a probe saw, as lines of files; what is in no line of a file is left out."""
-        quote = {
-            one.file: '"' if one.file.endswith(".json") else "" for one in found
-        }  # a brace tells nothing
-        lines = (self.line(one.file, one.line, part=quote[one.file]) for one in found)
-        return [line for line in lines if line is not None]
+        return [line for one in found if (line := self._line_of(one)) is not None]
+
+    def _line_of(self, one: Seen) -> FileLine | None:
+        return self.line(one.file, one.line, part='"' if one.file.endswith(".json") else "")  # no lone brace
 
     def tally(self, what: str) -> Said | None:
         """What `checklist` counts in the project, so that a number can be followed."""
@@ -184,9 +184,12 @@ class Facts:
         return found
 
     def probe(self, probe: Any) -> tuple[Answer, list[FileLine]]:
-        """What a probe of the checklist answers, with its evidence where it says yes."""
+        """What a probe of the checklist answers; where it says yes, a line for each thing that it saw."""
         answer: Answer = probe(self.repo)
-        return answer, self.seen(answer.seen) if answer.verdict == "yes" else []
+        if answer.verdict != "yes":
+            return answer, []
+        seen = tuple(one for one in answer.seen if self._line_of(one) is not None)
+        return replace(answer, seen=seen), self.seen(seen)
 
     @cached_property
     def has_git(self) -> bool:
@@ -251,9 +254,9 @@ class Told:
         self.sentences: list[Sentence] = []
 
     def say(self, text: str, *evidence: Evidence | None) -> None:
-        """Tell a sentence if any of its evidence was found."""
+        """Tell a sentence, once, if any of its evidence was found."""
         found = tuple(one for one in evidence if one is not None)
-        if found:
+        if found and not any(one.text == text and one.evidence == found for one in self.sentences):
             self.sentences.append(Sentence(text, found))
 
     def draft(self, left: str = "", images: tuple[str, ...] = ()) -> Draft:

@@ -6,8 +6,8 @@ from collections import Counter
 
 from holdfast.checklist import probes_ci, probes_code, probes_docs
 from holdfast.checklist.counts import packages_of
+from holdfast.checklist.packages import SHARED, needed
 from holdfast.checklist.packages import listed as listed_packages
-from holdfast.checklist.packages import needed
 from holdfast.report.draft import Draft, FileLine, Said, counted, listed, quoted
 from holdfast.workflows.filling_facts import Facts, Told
 
@@ -171,13 +171,13 @@ def _docstring(facts: Facts, path: str, doc: str) -> FileLine | None:
 def quality(facts: Facts) -> Draft:
     """Linters, hooks, types and docstrings; why they matter is left to people."""
     told = Told()
-    _, checks = facts.probe(probes_ci.linting)
+    linted, checks = facts.probe(probes_ci.linting)
     if checks:
-        shown = listed([quoted(one.text) for one in checks[:3]])
+        shown = listed([quoted(one.what) for one in linted.seen[:3]])
         told.say(f"Style is checked whenever the code changes, by {shown}.", *checks[:3])
-    _, hooks = facts.probe(probes_ci.hooks)
+    before, hooks = facts.probe(probes_ci.hooks)
     if hooks:
-        names = listed([quoted(one.text.removeprefix("- ").removeprefix("id: ")) for one in hooks])
+        names = listed([quoted(one.what) for one in before.seen])
         told.say(f"Hooks run before each commit: {names}.", *hooks[:6])
     for name, what in (
         ("ruff", "lints and formats"),
@@ -192,7 +192,7 @@ def quality(facts: Facts) -> Draft:
     for one in typed.seen:
         told.say(f"In the code, {one.what}.", _by_checklist(one.what))
     style, _ = facts.probe(probes_code.style)
-    if style.verdict == "yes":
+    if style.verdict == "yes" and style.seen:
         told.say(f"Held against PEP 8, there are {style.seen[0].what}.", _by_checklist(style.seen[0].what))
     answer, pages = facts.probe(probes_docs.documentation)
     if pages:
@@ -211,7 +211,8 @@ def framework(facts: Facts) -> Draft:
     for name, seen in sorted(needed(facts.repo).items()):
         files = sum(bool(code.imported(seen.what.split()[-1].split(".")[0])) for code in facts.repo.own)
         used = f" in {counted(files, 'file')}" if files else ""
-        told.say(f"The code imports {quoted(name)}{used}.", facts.line(seen.file, seen.line))
+        shown = seen.what.split()[-1] if name in SHARED else name
+        told.say(f"The code imports {quoted(shown)}{used}.", facts.line(seen.file, seen.line))
     if facts.run and (packages := facts.environment.get("packages")):
         version = packages.get("holdfast")
         file = f"runs/{facts.run.id}/environment.json"

@@ -55,8 +55,8 @@ def data(facts: Facts) -> Draft:
     if lines and "Holdfast" not in answer.seen[0].what:  # versions of a workspace are told already
         told.say(
             "In the repository, digests stand for the data: "
-            f"{listed([quoted(one.what) for one in answer.seen[:3]])}.",
-            *lines[:3],
+            f"{quoted(answer.seen[0].what)} in {quoted(lines[0].file)}.",
+            lines[0],
         )
     bucket, places = facts.probe(probes_data.bucket)
     if places:
@@ -73,7 +73,8 @@ def settings(facts: Facts) -> Draft:
     told = Told()
     answer, lines = facts.probe(probes_code.config_files)
     for one, line in list(zip(answer.seen, lines, strict=False))[:2]:
-        told.say(f"{quoted(one.file)} holds settings: {quoted(one.what)}.", line)
+        does = "loads them by" if one.file.endswith(".py") else "holds settings:"
+        told.say(f"{quoted(one.file)} {does} {quoted(one.what)}.", line)
     hydra, main = facts.probe(probes_code.hydra)
     if main and "hydra" in hydra.seen[0].what:
         told.say(f"They are composed by Hydra: {quoted(main[0].text)} in {quoted(main[0].file)}.", main[0])

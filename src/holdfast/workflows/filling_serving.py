@@ -30,10 +30,11 @@ def api(facts: Facts) -> Draft:
     """The routes of an API, what they ask, and what the served model takes."""
     told, repo = Told(), facts.repo
     apps = repo.calls(r"fastapi(\.applications)?\.FastAPI")
-    for code, call in apps[:1]:
+    if apps:
+        is_one = "The API is an application" if len(apps) == 1 else f"There are {len(apps)} applications"
         told.say(
-            f"The API is an application of FastAPI, made in {quoted(code.path)}.",
-            facts.line(code.path, call.line),
+            f"{is_one} of FastAPI, made in {listed([quoted(code.path) for code, _ in apps])}.",
+            *(facts.line(code.path, call.line) for code, call in apps[:6]),
         )
     answer, lines = facts.probe(probes_serving.api)
     for code, function in repo.routes[:8]:

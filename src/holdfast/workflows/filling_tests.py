@@ -281,13 +281,15 @@ def _job(facts: Facts, told: Told, flow: Workflow, job: Job) -> None:
         )
     actions = [step for step in job.steps if step.uses]
     if actions:
+        named = listed([quoted(step.uses) for step in actions])
+        are = "One of its steps is the action" if len(actions) == 1 else "Among its steps are the actions"
         told.say(
-            f"Among its steps are the actions {listed([quoted(step.uses) for step in actions])}.",
+            f"{are} {named}.",
             *(facts.line(flow.path, part=step.uses) for step in actions[:6]),
         )
-    commands = [one for step in job.steps for one in step.commands][:8]
+    commands = list(dict.fromkeys(one.text for step in job.steps for one in step.commands))[:8]
     if commands:
         told.say(
-            f"{name} then runs {listed([quoted(one.text) for one in commands], most=8)}.",
-            *(facts.line(flow.path, part=one.text) for one in commands),
+            f"{name} then runs {listed([quoted(one) for one in commands], most=8)}.",
+            *(facts.line(flow.path, part=one) for one in commands),
         )

@@ -93,7 +93,8 @@ def _probed(facts: Facts, told: Told, table: Sequence[tuple[Callable[[Repo], Ans
         if lines and not artefacts & {line.file for line in lines[:1]}:
             artefacts |= {line.file for line in lines[:1] if line.file.endswith(".json")}  # tell it once
             shown = listed(list(dict.fromkeys(_seen(one.what) for one in answer.seen[:2])))
-            told.say(f"{what}: {shown}, in {quoted(lines[0].file)}.", *lines[:2])
+            files = listed(list(dict.fromkeys(quoted(line.file) for line in lines[:2])))
+            told.say(f"{what}: {shown}, in {files}.", *lines[:2])
 
 
 def _seen(what: str) -> str:
