@@ -45,6 +45,15 @@ def test_json_and_page_hold_all_items_and_the_claims(tmp_path: Path) -> None:
     assert "Claimed, but not there: 1" in text
 
 
+def test_the_page_shows_commands_as_code(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+
+    holdfast("checklist", str(read("empty").write(tmp_path)), "--html", str(page), home=tmp_path / "home")
+
+    assert "<code>holdfast report check FILE</code>" in page.read_text("utf-8")
+    assert "`" not in page.read_text("utf-8")
+
+
 def test_names_of_files_cannot_write_to_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     (tmp_path / "repo" / "\x1b[31m.py").write_text("def f(:\n\n")
@@ -66,6 +75,7 @@ def test_this_repository_shows_what_it_has(tmp_path: Path) -> None:
     answers = {item["id"]: item["answer"] for item in result["items"]}
     for name in ("training", "style", "typing", "data-tests", "model-tests", "api", "load-test", "alerts"):
         assert answers[name] == "yes", name
+    assert (answers["frontend"], answers["requirements"]) == ("yes", "yes")
     assert answers["lightning"] == "no"
 
 

@@ -79,7 +79,13 @@ def _told(item: Mapping[str, Any]) -> Iterator[str]:
             *more,
         )
     if item["help"]:
-        yield tag("p", item["help"], class_="soft")
+        yield tag("p", *_words(item["help"]), class_="soft")
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words with what stands between backticks as code."""
+    for index, part in enumerate(text.split("`")):
+        yield tag("code", part) if index % 2 else part
 
 
 def _claims(report: Mapping[str, Any] | None) -> Iterator[Markup]:

@@ -79,9 +79,7 @@ def matrix(repo: Repo) -> Answer:
                     if "cache" in str(key) and value not in (False, "false")
                 ]
                 if step.uses.startswith("actions/cache") or (step.uses and cached):
-                    caches.append(
-                        Seen(flow.path, step.line, f"{step.uses} {' '.join(map(str, cached))}".strip())
-                    )
+                    caches.append(Seen(flow.path, step.line, f"{step.uses} {', '.join(cached)}".strip()))
     absent = [
         what for what, seen in (("a cache", caches), ("several systems or versions", several)) if not seen
     ]

@@ -39,7 +39,9 @@ def documentation(repo: Repo) -> Answer:
                 if not repo.tree.has(f"{where}/{page}"):
                     absent.append(Seen(path, line_of(text, page), f"{page} is not in {where}"))
             if repo.tree.has(f"{where}/index.md") or pages:
-                found.append(Seen(path, 1, f"{len(pages)} pages in its navigation"))
+                found.append(
+                    Seen(path, 1, f"{len(pages)} page{'' if len(pages) == 1 else 's'} in its navigation")
+                )
     if absent:
         return no("the navigation names pages that do not exist", *absent)
     pages = [path for path in repo.tree.files if re.match(r"(.*/)?docs/.*\.(md|rst)$", path)]

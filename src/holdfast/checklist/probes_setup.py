@@ -102,7 +102,7 @@ def structure(repo: Repo) -> Answer:
     tests = [str(name) for name in ("tests", "test") if name in tree.folders]
     places: dict[str, list[str]] = {
         "a package": packages,
-        "pyproject.toml": settings,
+        "a pyproject.toml": settings,
         "a README": readme,
         "a folder of tests": tests,
     }

@@ -42,8 +42,8 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
-            what = "is a file" if root.exists() else "does not exist"
-            raise DataError(f"the folder {str(root)!r} {what}", hint="name the folder of a repository")
+            what = f"{str(root)!r} is a file" if root.exists() else f"the folder {str(root)!r} does not exist"
+            raise DataError(what, hint="name the folder of a repository")
         self.root = root
         self.folders: set[str] = set()
         self.notes: list[str] = []
