@@ -56,12 +56,14 @@ MODULE = (
     r"torch\.nn(\.modules\.module)?\.Module|(torch\.)?nn\.Module|transformers\.PreTrainedModel"
     r"|(pytorch_lightning|lightning(\.pytorch)?)\.(core\.)?LightningModule|(tensorflow\.)?keras\.(\w+\.)*Model"
 )
+_PREPARES = r"sklearn\.(preprocessing|impute|feature_extraction|feature_selection|decomposition|compose)\."
 _MADE = re.compile(
-    r"(sklearn|xgboost|lightgbm|catboost)\.(\w+\.)*[A-Z]\w*|transformers\.\w+\.from_pretrained|timm\.create_model"
+    rf"(?!{_PREPARES})(sklearn|xgboost|lightgbm|catboost)\.(\w+\.)*[A-Z]\w*"
+    r"|transformers\.(?!\w*(Tokenizer|Processor|Extractor|Config)(Fast)?\.)\w+\.from_pretrained|timm\.create_model"
     r"|torchvision\.models\.\w+|torch\.nn\.Sequential|(tensorflow\.)?keras\.(\w+\.)*(Sequential|Model)|torch\.hub\.load"
 )
 _FITS = re.compile(
-    r".*\(\)\.(fit|train|fit_generator)|.*\.(trainer|model|clf|pipeline)\.fit|trainer\.(fit|train)|model\.fit"
+    rf"(?!{_PREPARES}).*\(\)\.(fit|train|fit_generator)|.*\.(trainer|model|clf|pipeline)\.fit|trainer\.(fit|train)|model\.fit"
 )
 
 

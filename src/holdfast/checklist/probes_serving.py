@@ -200,10 +200,12 @@ def _pages_given(repo: Repo) -> list[Seen]:
 def loading(repo: Repo) -> Answer:
     """Batches made by several workers."""
     found = []
-    for code, call in repo.calls(r"(torch\.utils\.data\.)(\w+\.)?DataLoader|.*DataLoader"):
-        option = call.option("num_workers")
+    for code, call in repo.calls(r".*DataLoader|transformers\.(\w+\.)*\w*TrainingArguments"):
+        maker = call.name.rpartition(".")[2]
+        name = "num_workers" if maker == "DataLoader" else "dataloader_num_workers"
+        option = call.option(name)
         if option is not None and not (isinstance(option, ast.Constant) and not option.value):
-            found.append(Seen(code.path, call.line, f"DataLoader(num_workers={ast.unparse(option)[:40]})"))
+            found.append(Seen(code.path, call.line, f"{maker}({name}={ast.unparse(option)[:40]})"))
     found += [
         seen_call(pair)
         for pair in repo.calls(r"ray\.data\.read_\w+|torch\.utils\.data\.(distributed\.)?DistributedSampler")
