@@ -34,6 +34,18 @@ _EXTRAS = {
 _INTERRUPTED = 130
 
 
+def run() -> None:
+    """`main` as a process of its own; commands about data, which are short, end at once when done."""
+    try:
+        main()
+    except SystemExit as end:
+        if sys.argv[1:2] == ["data"] and isinstance(end.code, int):
+            from holdfast.cli.ending import end_now
+
+            end_now(end.code)
+        raise
+
+
 def main() -> None:
     """Run the command line: exit code 0 done, 1 the user can mend it, 2 wrong usage, 130 interrupted."""
     try:
