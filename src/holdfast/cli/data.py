@@ -1,6 +1,5 @@
 """The commands about datasets. Each loads what it needs only when it runs, so that help is quick."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ import typer
 
 from holdfast.cli import options as opt
 from holdfast.cli import report, report_versions
+from holdfast.cli.pyarrow import load_pyarrow
 from holdfast.cli.show import show
 from holdfast.core.workspace import find_workspace
 
@@ -24,15 +24,7 @@ _LIGHT = ("add", "list", "show", "tag")
 def start(context: typer.Context) -> None:
     """Before each of the commands."""
     if context.invoked_subcommand not in _LIGHT:
-        _load_pyarrow()
-
-
-def _load_pyarrow() -> None:
-    # Nothing here multiplies matrices, and threads that wait for that cost a tenth of a short command.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from holdfast.cli.pandas import leave_pandas
-
-    leave_pandas()
+        load_pyarrow()
 
 
 @data_app.command("add")
@@ -65,7 +57,7 @@ def data_add(
     workspace = find_workspace(home)
     added = None if verify else data_unchanged(source, workspace, name=name, options=options)
     if added is None:
-        _load_pyarrow()
+        load_pyarrow()
         added = add(source, workspace, name=name, options=options, verify=verify)
     show(added, as_json, report.version)
 

@@ -5,6 +5,7 @@ import shutil
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -126,10 +127,11 @@ class Folder:
         aside = final.with_name(f"{ASIDE}{uuid.uuid4().hex}")
         try:
             shutil.copyfile(file, aside)  # the kernel copies, where it can
-            with aside.open("r+b") as target:
-                os.fsync(target.fileno())
-            if digest_file(aside) != final.stem:
-                raise damaged_shard(file)
+            with aside.open("r+b") as target, ThreadPoolExecutor(1) as other:
+                flushed = other.submit(os.fsync, target.fileno())
+                if digest_file(aside) != final.stem:  # while the disk is busy
+                    raise damaged_shard(file)
+                flushed.result()
             aside.replace(final)
         finally:
             aside.unlink(missing_ok=True)

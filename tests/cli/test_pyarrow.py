@@ -1,4 +1,4 @@
-"""pandas stays where it is until somebody asks for it."""
+"""pandas, and the documentation of pyarrow, stay where they are until somebody asks for them."""
 
 import os
 import subprocess
@@ -20,11 +20,24 @@ finally:
 """
 _AFTER = """
 import pyarrow
-from holdfast.cli.pandas import leave_pandas
+from holdfast.cli.pyarrow import leave_pandas
 leave_pandas()
 import pandas
 table = pyarrow.Table.from_pandas(pandas.DataFrame({"b": [2]}))
 print(pyarrow.array(["a"]).to_pandas()[0], table.num_rows)
+"""
+_LOADED = """
+import gc
+from holdfast.cli.pyarrow import load_pyarrow
+load_pyarrow()
+load_pyarrow()
+import pyarrow
+from pyarrow import compute
+order = compute.sort_indices([3, 1, 2], sort_keys=[("", "descending")])
+total = compute.sum(pyarrow.array([1, 3]), options=compute.ScalarAggregateOptions(min_count=3))
+from pyarrow.vendored.docscrape import NumpyDocString
+read = NumpyDocString("Parameters\\n----------\\na : int\\n")["Parameters"]
+print(order.to_pylist(), total, compute.sum.__doc__.split(".")[0], read[0].name, gc.isenabled())
 """
 
 
@@ -58,6 +71,10 @@ def test_pandas_still_works_afterwards() -> None:
     pytest.importorskip("pandas")
 
     assert _printed(_AFTER) == "a 1"
+
+
+def test_all_of_pyarrow_works_though_its_documentation_was_not_read() -> None:
+    assert _printed(_LOADED) == "[0, 2, 1] None Compute the sum of a numeric array a True"
 
 
 def _printed(code: str) -> str:
