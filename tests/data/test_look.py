@@ -1,8 +1,10 @@
 """Samples are looked at once; those that are no good are named."""
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,6 +46,28 @@ def test_only_small_texts_in_memory_are_looked_at_by_one_thread(
     modality: Modality, length: int, busy: float, one: bool
 ) -> None:
     assert (_threads(modality, np.full(3, length), busy) == 1) == one
+
+
+@pytest.mark.parametrize(("away", "threads"), [(1, False), (4, True)])
+def test_a_core_that_is_taken_away_for_a_moment_brings_no_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: int, threads: bool
+) -> None:
+    """Away in some of the four pieces that are looked at first."""
+    clock = iter(second for piece in range(4) for second in (piece, piece + (0.5 if piece < away else 0.01)))
+    cores = iter(second for piece in range(4) for second in (piece, piece + 0.01))
+    times = SimpleNamespace(perf_counter=lambda: next(clock), thread_time=lambda: next(cores))
+    monkeypatch.setattr("holdfast.data.look.time", times)
+    rows = [f"text {number},{'ab'[number % 2]}" for number in range(50)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
+    ours, seen = threading.get_ident(), set[int]()
+
+    def look(modality: str, data: bytes) -> Mapping[str, int]:
+        seen.add(threading.get_ident())
+        return {}
+
+    ingest(tmp_path / "t.csv", tmp_path / "root", "toys", probe=look)
+
+    assert (seen != {ours}) == threads
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 600])

@@ -25,7 +25,7 @@ Probe = Callable[[Modality, bytes], Mapping[str, Fact]]
 """Decodes a sample whole and says what it measured; raises InputError if it cannot be decoded."""
 
 _CHUNK = 256
-_FIRST = 32
+_FIRST, _FEW = 32, 8
 _BUSY = 0.7
 _SMALL_BYTES = 32 * 2**10
 _CHUNK_BYTES = 8 * 2**20
@@ -99,12 +99,20 @@ class _Looker:
 
     def all(self, rows: np.ndarray) -> Iterator[tuple[Seen, list[Quarantined]]]:
         """What is found in each chunk: the first few samples alone, the others in as many threads as help."""
-        wall, cpu = time.perf_counter(), time.thread_time()
-        first = self.chunk(rows[:_FIRST])
-        busy = (time.thread_time() - cpu) / max(1e-9, time.perf_counter() - wall)
-        yield first
+        busy, lengths = list[float](), list[np.ndarray]()
+        for start in range(0, _FIRST, _FEW):
+            wall, cpu = time.perf_counter(), time.thread_time()
+            found, bad = self.chunk(rows[start : start + _FEW])
+            busy.append((time.thread_time() - cpu) / max(1e-9, time.perf_counter() - wall))
+            lengths.append(found.lengths)
+            yield found, bad
+        usual = sorted(busy)[len(busy) // 2]  # other processes take a core away from some of them
         chunks = (rows[start : start + _CHUNK] for start in range(_FIRST, len(rows), _CHUNK))
-        with ThreadPoolExecutor(_threads(self.modality, first[0].lengths, busy)) as pool:
+        threads = _threads(self.modality, np.concatenate(lengths), usual)
+        if threads == 1:  # this one: what another one allocates, glibc asks of the system 8 KB at a time
+            yield from map(self.chunk, chunks)
+            return
+        with ThreadPoolExecutor(threads) as pool:
             yield from ahead(pool, self.chunk, chunks, most=32)
 
     def chunk(self, rows: np.ndarray) -> tuple[Seen, list[Quarantined]]:
