@@ -253,13 +253,13 @@ def test_several_tables_are_listed(tmp_path: Path) -> None:
 
 
 def test_an_option_for_columns_without_a_table_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--group person names a column, but there is no table"):
+    with pytest.raises(DataError, match="--group person speaks of a table, but there is none"):
         plan(touch(tmp_path, "a/1.jpg", "b/1.jpg"), group="person")
 
 
 @pytest.mark.parametrize("option", ["label", "group", "file", "text", "split", "time"])
 def test_every_option_that_names_a_column_is_refused_for_folders(tmp_path: Path, option: str) -> None:
-    with pytest.raises(DataError, match=f"--{option} person names a column, but there is no table"):
+    with pytest.raises(DataError, match=f"--{option} person speaks of a table, but there is none"):
         plan(touch(tmp_path, "a/1.jpg", "b/1.jpg"), **{option: "person"})
 
 

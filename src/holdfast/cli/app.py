@@ -56,6 +56,7 @@ def up(
     overrides: opt.Overrides = None,
     name: opt.Name = None,
     label: opt.Label = None,
+    between: opt.Between = None,
     group: opt.Group = None,
     text: opt.Text = None,
     file: opt.File = None,
@@ -77,7 +78,7 @@ def up(
     from holdfast.workflows.up import up as go_up
 
     workspace = find_workspace(home)
-    options = opt.source_options(label, group, text, file, split, time, ignore, test, valid)
+    options = opt.source_options(label, between, group, text, file, split, time, ignore, test, valid)
     result = go_up(
         source,
         workspace,

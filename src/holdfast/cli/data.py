@@ -32,6 +32,7 @@ def data_add(
     source: opt.Source,
     name: opt.Name = None,
     label: opt.Label = None,
+    between: opt.Between = None,
     group: opt.Group = None,
     text: opt.Text = None,
     file: opt.File = None,
@@ -53,7 +54,7 @@ def data_add(
     from holdfast.workflows.datasets import data_add as add
     from holdfast.workflows.datasets import data_unchanged
 
-    options = opt.source_options(label, group, text, file, split, time, ignore, test, valid)
+    options = opt.source_options(label, between, group, text, file, split, time, ignore, test, valid)
     workspace = find_workspace(home)
     added = None if verify else data_unchanged(source, workspace, name=name, options=options)
     if added is None:

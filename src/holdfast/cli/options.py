@@ -53,6 +53,9 @@ Name = Annotated[str | None, typer.Option("--name", help="Of the dataset; defaul
 Label = Annotated[
     str | None, typer.Option("--label", help="The label column, or several with commas between.")
 ]
+Between = Annotated[
+    str | None, typer.Option("--between", help="What stands between the labels in a cell, such as '|'.")
+]
 Group = Annotated[str | None, typer.Option("--group", help="The column whose values never cross splits.")]
 Text = Annotated[str | None, typer.Option("--text", help="The column that holds the text.")]
 File = Annotated[str | None, typer.Option("--file", help="The column that holds file names.")]
@@ -67,6 +70,7 @@ ValidShare = Annotated[float, typer.Option("--valid", help="Share of the samples
 
 def source_options(
     label: str | None,
+    between: str | None,
     group: str | None,
     text: str | None,
     file: str | None,
@@ -82,6 +86,7 @@ def source_options(
     labels = tuple(part.strip() for part in label.split(",")) if label and "," in label else label
     return SourceOptions(
         label=labels,
+        between=between,
         group=group,
         text=text,
         file=file,

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from holdfast.core.errors import DataError
 from holdfast.core.media import Task
 from holdfast.core.refs import did_you_mean
+from holdfast.data.cells import LISTS, between_labels, told_empty
 from holdfast.data.lookup import Lookup
 from holdfast.data.plan import SourceOptions, some, split_name
 from holdfast.data.sheet_columns import SHEET_SPLIT, name_of
@@ -58,6 +59,8 @@ class Roles:
     notes: tuple[str, ...]
     ours: bool = False
     """Whether the table is one that we wrote beside a version: what it says is taken to the letter."""
+    between: str | None = None
+    """What stands between the labels in one cell of the one column of many labels."""
 
     def name_of(self, column: str) -> str:
         """What metadata, or one of many labels, is called."""
@@ -90,11 +93,14 @@ def find_roles(table: Table, options: SourceOptions, lookup: Lookup) -> Roles:
     taken |= {group, options.time}
     rest = [column for column in free if column not in taken]
     labels, task = _label_columns(table, options, rest, notes)
+    between = between_labels(table, labels, options) if task == "multi" else None
+    if between not in (None, LISTS):
+        notes += told_empty(table, labels[0])
     said = {*labels, *taken} - {options.time}
     meta = tuple(column for column in free if column not in said)
     if group is None:
         notes += _group_hints(table, meta)
-    return Roles(file, text, labels, task, group, split, meta, tuple(notes))
+    return Roles(file, text, labels, task, group, split, meta, tuple(notes), between=between)
 
 
 def _sheet_roles(table: Table, options: SourceOptions, free: list[str]) -> Roles:
@@ -123,7 +129,7 @@ def _sheet_labels(table: Table, options: SourceOptions, free: list[str]) -> tupl
     if options.label is None and "label" in free:
         return ("label",), "single"
     if options.label or before:
-        return _told_labels(table, options.label or before)
+        return _told_labels(table, options.label or before, options)
     return _label_columns(table, options, free, [])
 
 
@@ -263,7 +269,7 @@ def _label_columns(
     table: Table, options: SourceOptions, rest: list[str], notes: list[str]
 ) -> tuple[tuple[str, ...], Task]:
     if options.label is not None:
-        return _told_labels(table, options.label)
+        return _told_labels(table, options.label, options)
     known = _known(rest, _LABELS)
     attributes = [column for column in rest if _is_attribute(table.columns[column].different)]
     if len(known) == 1:
@@ -273,7 +279,7 @@ def _label_columns(
                 f"the label is taken from {known[0]!r}; {some(others)} hold 0 and 1 and stay metadata "
                 f"(use --label {others[0]},{others[1]},… for many labels)"
             )
-        return (known[0],), _refuse_numbers(table, known[0])
+        return (known[0],), _task_of(table, known[0], options)
     if len(known) > 1:
         raise DataError(
             f"the columns {some(known)} may each be the label; {table.describe()}",
@@ -295,13 +301,15 @@ def _label_columns(
     )
 
 
-def _told_labels(table: Table, label: str | tuple[str, ...]) -> tuple[tuple[str, ...], Task]:
+def _told_labels(
+    table: Table, label: str | tuple[str, ...], options: SourceOptions
+) -> tuple[tuple[str, ...], Task]:
     label = _label_parts(table, label)
     for column in label:
         if column not in table.columns:
             raise _no_column(table, "label", column)
     if len(label) == 1:
-        return label, _refuse_numbers(table, label[0])
+        return label, _task_of(table, label[0], options)
     for column in label:
         values = table.columns[column].different
         odd = sorted(value for value in values if value.strip() and is_yes(value) is None)
@@ -313,16 +321,24 @@ def _told_labels(table: Table, label: str | tuple[str, ...]) -> tuple[tuple[str,
     return label, "multi"
 
 
-def _refuse_numbers(table: Table, column: str) -> Task:
+def _task_of(table: Table, column: str, options: SourceOptions) -> Task:
+    """Many labels where a cell of the column may hold several."""
+    if between_labels(table, (column,), options) is not None:
+        return "multi"
+    _refuse_numbers(table, column)
+    return "single"
+
+
+def _refuse_numbers(table: Table, column: str) -> None:
     values = [value for value in table.columns[column].different if value.strip()]
     rows = pc.sum(pc.not_equal(pc.utf8_trim_whitespace(table.columns[column].values), "")).as_py() or 0
     if rows > 20 and len(values) > rows / 2:
         raise DataError(
             f"{column!r} holds {len(values):,} different values in {rows:,} rows ({some(values)}): "
             f"these are no classes; {table.describe()}",
-            hint="say which column holds the label: --label COLUMN",
+            hint="say which column holds the label: --label COLUMN; or, if a cell holds several, what stands "
+            "between them: --between ','",
         )
-    return "single"
 
 
 def _is_attribute(values: Sequence[str]) -> bool:

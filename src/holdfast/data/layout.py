@@ -96,7 +96,8 @@ def _read_table(name: str, source: Source) -> Table:
 
 def _is_for_table(tables: list[Table], source: Source, options: SourceOptions, lookup: Lookup) -> bool:
     """Whether a table beside files, or alone, says what the samples are; else the folders do."""
-    told = (options.label, options.group, options.file, options.text, options.split, options.time)
+    columns = (options.group, options.file, options.text, options.split, options.time)
+    told = (options.label, options.between, *columns)
     files = [t for t in tables if file_columns(t, list(t.columns), lookup)]
     media = source.listing.where(_are_media(source.listing))
     classes = set(read_folders(media)[1]) - {""}
@@ -122,7 +123,7 @@ def _plan_table(tables: list[Table], source: Source, options: SourceOptions, loo
     elif source.table is None and (media := int(_are_media(source.listing).sum())):
         notes.append(f"{media:,} files beside {table.name} are not used; its column {roles.text!r} is")
     used = pc.unique(pc.list_flatten(rows["labels"])).to_pylist()
-    if roles.task == "multi":
+    if roles.task == "multi" and roles.between is None:
         used = [roles.name_of(column) for column in roles.labels]
     labels = tuple(sorted(map(normal, used)))
     return Plan(modality, roles.task, labels, rows, quarantined, notes, fixed=roles.ours)
@@ -212,13 +213,12 @@ def _no_class(media: Listing, modality: Modality) -> DataError:
 
 
 def _refuse_columns(options: SourceOptions) -> None:
-    columns = {
-        option: getattr(options, option) for option in ("label", "group", "file", "text", "split", "time")
-    }
+    named = ("label", "between", "group", "file", "text", "split", "time")
+    columns = {option: getattr(options, option) for option in named}
     told = [f"--{option} {column}" for option, column in columns.items() if column]
     if told:
         raise DataError(
-            f"{' and '.join(told)} names a column, but there is no table beside the files",
+            f"{' and '.join(told)} speaks of a table, but there is none beside the files",
             hint="add a table with a column of file names, or leave the option out: folders name the labels",
         )
 

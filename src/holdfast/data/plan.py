@@ -36,6 +36,8 @@ class SourceOptions:
 
     label: str | tuple[str, ...] | None = None
     """The column of labels; several columns (or a comma-separated list) of 0 and 1 mean many labels."""
+    between: str | None = None
+    """What stands between several labels in one cell, such as `|`; empty if each cell is one label."""
     group: str | None = None
     """The column whose rows of one value must stay in one split."""
     text: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pyarrow
 
+from holdfast.data.cells import labels_in
 from holdfast.data.columns import Roles, is_yes
 from holdfast.data.lookup import Lookup
 from holdfast.data.plan import META, Quarantined, normal, split_name, storable
@@ -115,6 +116,9 @@ def _labels(roles: Roles, values: Sequence[str]) -> tuple[tuple[str, ...], str]:
     if roles.task == "single":
         label = normal(values[0] if roles.ours else values[0].strip())
         return ((label,), "") if label.strip() else ((), "no label")
+    if roles.between is not None:
+        found = labels_in(values[0], roles.between)
+        return ((), "no label") if found is None else (found, "")
     present = []
     for column, value in zip(roles.labels, values, strict=True):
         answer = is_yes(value)
