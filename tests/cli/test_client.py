@@ -56,6 +56,18 @@ def test_a_program_gets_lines_of_json(url: str, folder: Path) -> None:
     assert all(it["id"] and it["model"] == "toys@3" and it["left_out"] == 1 for it in found)
 
 
+def test_a_table_is_not_sent_as_one_text(tmp_path: Path) -> None:
+    engine = Engine(open_bundle(toy_bundle(tmp_path / "bundle", modality="text")), threads=1)
+    config = ServeConfig(port=0, threads=1)
+    (table := tmp_path / "texts.csv").write_text("text\nred\n")
+
+    with running(create_app(engine, config, ref="toys@3"), config) as address:
+        done = holdfast("client", address, str(table), home=tmp_path, expect=1)
+    engine.close()
+
+    assert f"{table} is a table, and would be read as one text" in done.stderr
+
+
 def test_what_failed_is_named_and_the_others_are_shown(url: str, folder: Path) -> None:
     (bad := folder / "bad.png").write_bytes(b"no picture")
     args = ("client", url, str(bad), str(folder / "missing.png"), str(folder / "pictures"))

@@ -114,8 +114,8 @@ def test_a_wrong_reference_says_what_there_is(root: Path, text: str, message: st
     assert hint in (caught.value.hint or "")
 
 
-def test_an_empty_workspace_says_how_to_add_data(tmp_path: Path) -> None:
-    with pytest.raises(RefError, match="there are none yet; add one: holdfast data add SOURCE"):
+def test_an_empty_workspace_says_where_it_is_and_how_to_add_data(tmp_path: Path) -> None:
+    with pytest.raises(RefError, match=f"none yet in {tmp_path}/nothing; add one: holdfast data add SOURCE"):
         open_version(tmp_path / "nothing", parse_ref("sea"))
 
 

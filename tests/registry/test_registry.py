@@ -281,7 +281,9 @@ class TestReading:
     def test_says_so_where_there_are_no_models(self, tmp_path: Path) -> None:
         registry = Registry(tmp_path / "models")
 
-        with pytest.raises(RefError, match="there are none yet"):
+        with pytest.raises(
+            RefError, match=r"there are none yet in .*/models: `holdfast train DATASET`, or --home"
+        ):
             registry.promote(parse_ref("birds"), gate=GATE)
         assert registry.list() == []
         assert not registry.root.exists()

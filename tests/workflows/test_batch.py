@@ -238,6 +238,14 @@ def test_the_command_says_what_it_did_and_never_loads_torch(lab: Path, tmp_path:
     assert done.stderr == ""
 
 
+def test_a_table_is_not_taken_for_one_text(tmp_path: Path) -> None:
+    bundle = toy_bundle(tmp_path / "bundle", modality="text")
+    (table := tmp_path / "texts.jsonl").write_text('{"text": "red"}\n{"text": "blue"}\n')
+
+    with pytest.raises(DataError, match="is a table, whose columns have to be told apart first"):
+        predict(str(bundle), workspace=Workspace(tmp_path), sources=[str(table)])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -14,6 +14,9 @@ SUFFIXES: dict[Modality, tuple[str, ...]] = {
 }
 """In lower case, with their dots."""
 
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+"""Suffixes of tables, whose rows are samples."""
+
 MAX_PIXELS, MAX_S, MAX_CHARS = 50_000_000, 1800.0, 1_000_000
 """What a picture, a recording and a text may hold, unless the settings say otherwise."""
 
@@ -29,3 +32,12 @@ def modality_of(name: str) -> Modality | None:
         if suffix in suffixes:
             return modality
     return None
+
+
+def is_table(name: str) -> bool:
+    """Whether a file's name is that of a table.
+
+    >>> is_table("Labels.CSV"), is_table("a.jpg")
+    (True, False)
+    """
+    return PurePath(name).suffix.lower() in TABLES

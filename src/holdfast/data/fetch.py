@@ -15,13 +15,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 from holdfast.core.addresses import masked
 from holdfast.core.errors import DataError, InputError
+from holdfast.core.media import is_table
 from holdfast.core.progress import progress
 from holdfast.data.hugging import hugging_source, is_hugging
 from holdfast.data.listing import Listing, list_stamped
 from holdfast.data.remote import Bucket, Entry, open_remote
 from holdfast.data.remote_faults import retrying
 from holdfast.data.source import MAX_SAMPLE_BYTES, Listed, Source, is_tar, open_source, too_large
-from holdfast.data.tables import is_table
 
 _THREADS = 32
 _AHEAD = 8

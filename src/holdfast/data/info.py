@@ -169,7 +169,6 @@ def _no_dataset(root: Path, name: str) -> RefError:
     near = did_you_mean(name, known)
     if near:
         return RefError(f"there is no dataset {name!r}", hint=f"did you mean '{near}'?")
-    there = (
-        f"there are: {', '.join(known)}" if known else "there are none yet; add one: holdfast data add SOURCE"
-    )
+    none = f"there are none yet in {root}; add one: holdfast data add SOURCE, or --home for another workspace"
+    there = f"there are: {', '.join(known)}" if known else none
     return RefError(f"there is no dataset {name!r}", hint=there)

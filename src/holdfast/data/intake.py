@@ -15,6 +15,7 @@ from holdfast.core.addresses import masked
 from holdfast.core.errors import DataError, InputError
 from holdfast.core.files import clear_aside, digest_bytes, folder_aside, publish, room_told, write_json
 from holdfast.core.locks import locked
+from holdfast.core.media import TABLES
 from holdfast.core.progress import progress
 from holdfast.core.refs import check_name
 from holdfast.data.fetch import open_any
@@ -37,7 +38,6 @@ from holdfast.data.source import Source
 from holdfast.data.spill import Spill
 from holdfast.data.splits import Columns, Shares, assign_splits
 from holdfast.data.stamps import Stamp
-from holdfast.data.tables import TABLES
 from holdfast.data.times import read_times
 from holdfast.data.units import index_of
 from holdfast.data.version import label_counts

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.compute as pc
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.core.media import SUFFIXES, Modality
+from holdfast.core.media import SUFFIXES, TABLES, Modality
 from holdfast.core.refs import did_you_mean
 from holdfast.data.columns import file_columns, find_roles
 from holdfast.data.listing import Listing, list_names
@@ -28,7 +28,7 @@ from holdfast.data.plan import (
 )
 from holdfast.data.rows import table_rows
 from holdfast.data.source import MAX_TABLE_BYTES, Source
-from holdfast.data.tables import TABLES, Column, Table, read_table
+from holdfast.data.tables import Column, Table, read_table
 
 
 def plan_source(source: Source, options: SourceOptions) -> Plan:

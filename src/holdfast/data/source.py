@@ -18,10 +18,10 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from holdfast.core.errors import DataError, InputError
+from holdfast.core.media import is_table
 from holdfast.data.archives import damaged, tar_members, zip_members
 from holdfast.data.listing import NO_FILE, Listing, list_folder
 from holdfast.data.litter import LITTER, PAPER_NAMES, is_hidden, is_ignored
-from holdfast.data.tables import is_table
 
 MAX_SAMPLE_BYTES = 512 * 2**20
 """Larger files are quarantined: they are seldom one sample, and each is held in memory once."""

@@ -17,8 +17,6 @@ import pyarrow.compute as pc
 from holdfast.core.errors import DataError
 from holdfast.data.plan import Quarantined, some, telling
 
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-"""Suffixes of tables."""
 _DELIMITERS = ",;\t|"
 _CHUNK = 1 << 14
 
@@ -79,15 +77,6 @@ class Table:
         if len(self.columns) > most:
             lines.append(f"  … and {len(self.columns) - most} more columns")
         return "\n".join([f"{self.name} has {len(self):,} rows and these columns:", *lines])
-
-
-def is_table(name: str) -> bool:
-    """Whether a file's name is that of a table.
-
-    >>> is_table("Labels.CSV"), is_table("a.jpg")
-    (True, False)
-    """
-    return PurePosixPath(name).suffix.lower() in TABLES
 
 
 def read_table(name: str, data: bytes) -> Table:

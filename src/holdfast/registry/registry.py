@@ -277,7 +277,8 @@ class Registry:
             return
         known = self.names()
         near = did_you_mean(name, known)
-        there = f"there are: {', '.join(known)}" if known else "there are none yet: `holdfast train DATASET`"
+        none = f"there are none yet in {self.root}: `holdfast train DATASET`, or --home for another workspace"
+        there = f"there are: {', '.join(known)}" if known else none
         raise RefError(
             f"there is no model {name!r}", hint=f"did you mean {near!r}? {there}" if near else there
         )

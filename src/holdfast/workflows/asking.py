@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast.client import Client, Failure, Input, Job, Prediction
 from holdfast.core.errors import HoldfastError, ServerError
-from holdfast.core.media import modality_of
+from holdfast.core.media import is_table, modality_of
 from holdfast.core.progress import progress
 
 
@@ -87,6 +87,12 @@ def _jobs(client: Client, items: Sequence[Input], top: int | None) -> Iterator[d
 
 def _files(source: Path, modality: str) -> list[Path]:
     if not source.is_dir():
+        if modality == "text" and is_table(source.name):
+            raise HoldfastError(
+                f"{source} is a table, and would be read as one text",
+                hint="send each text with --text; or add it as a dataset, and predict that: "
+                f"`holdfast data add {source}`",
+            )
         return [source]  # what it is, its bytes say
     return sorted(path for path in source.rglob("*") if modality_of(path.name) == modality and path.is_file())
 

@@ -13,7 +13,7 @@ from pyarrow import csv
 
 from holdfast.core.addresses import masked
 from holdfast.core.errors import DataError, RefError
-from holdfast.core.media import Modality, modality_of
+from holdfast.core.media import Modality, is_table, modality_of
 from holdfast.core.progress import say
 from holdfast.core.refs import Ref, parse_ref
 from holdfast.core.workspace import Workspace
@@ -22,7 +22,6 @@ from holdfast.data.fetch import list_entries, place_of
 from holdfast.data.info import find_version
 from holdfast.data.listing import Listing
 from holdfast.data.source import open_source
-from holdfast.data.tables import is_table
 
 SCHEMA = pyarrow.schema(
     {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.core.errors import DataError, InputError
-from holdfast.core.media import Modality, modality_of
+from holdfast.core.media import Modality, is_table, modality_of
 from holdfast.core.progress import progress
 from holdfast.core.workspace import Workspace
 from holdfast.serve.answers import tell
@@ -60,7 +60,7 @@ def _samples(
 ) -> tuple[int, Iterator[_Sample]]:
     """How many samples there are, and each with its name and what reads it. Files need no pyarrow."""
     paths = [Path(source) for source in sources]
-    if all(path.exists() and path.suffix.lower() not in _ARCHIVES for path in paths):
+    if all(path.is_dir() or (path.exists() and _is_sample(path)) for path in paths):
         found = list(_files(paths, modality))
         return len(found), ((str(path), partial(_read, path)) for path in found)
     if missing := [str(path) for path in paths if modality_of(path.name) and _is_missing(path)]:
@@ -74,6 +74,11 @@ def _samples(
     return len(inputs), (
         (origins[row["origin"]].head + row["name"], partial(reader.read, row)) for row in rows
     )
+
+
+def _is_sample(path: Path) -> bool:
+    """Neither an archive nor a table, which hold many."""
+    return path.suffix.lower() not in _ARCHIVES and not is_table(path.name)
 
 
 def _is_missing(path: Path) -> bool:
