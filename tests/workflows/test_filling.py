@@ -188,6 +188,20 @@ def test_of_a_project_that_only_seems_to_have_things_nothing_is_claimed(name: st
         assert "COPY models/best.pt: no such file" in text
 
 
+def test_of_a_journal_that_was_compacted_the_rest_is_told_as_the_rest(filled: Filled, tmp_path: Path) -> None:
+    assert "The journal of the server has 3 predictions" in filled.file.read_text("utf-8")
+    compacted = filled.project / "journal/days/a.parquet"
+    compacted.parent.mkdir()
+    compacted.write_bytes(b"")
+    report_new(tmp_path / "R.md")
+
+    report_fill(tmp_path / "R.md", filled.project, filled.workspace)
+
+    text = (tmp_path / "R.filled.md").read_text("utf-8")
+    assert "Beside what was compacted, the journal of the server has 3 predictions" in text
+    compacted.unlink()
+
+
 def test_what_is_counted_is_footnoted_with_its_count(filled: Filled) -> None:
     answers = {it["topic"]: it for it in filled.told["questions"]}
 

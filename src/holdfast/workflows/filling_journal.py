@@ -29,10 +29,11 @@ def journal(facts: Facts, told: Told) -> None:
     if not rows:
         return
     said = f"holdfast journal show '{_from(facts.project, where)}' --limit {_MOST} --json"
+    whole = "Beside what was compacted, the journal" if _is_compacted(where) else "The journal"
     models = sorted({str(row["model"]) for row in rows})
     first, last = str(rows[-1]["time"]), str(rows[0]["time"])
     told.say(
-        f"The journal of the server has {counted(len(rows), 'prediction')} that it answered, of "
+        f"{whole} of the server has {counted(len(rows), 'prediction')} that it answered, of "
         f"{listed([quoted(model) for model in models])}, from {first[:16].replace('T', ' ')} to "
         f"{last[:16].replace('T', ' ')} (UTC).",
         Said(said, f'"time": "{first}"'),
@@ -89,3 +90,8 @@ def _from(project: Path, where: str) -> str:
     """A path as it is typed in the project's folder."""
     root = project.resolve()
     return str(Path(where).relative_to(root)) if Path(where).is_relative_to(root) else where
+
+
+def _is_compacted(where: str) -> bool:
+    """Whether a part of it lies in Parquet, which `journal show` does not count."""
+    return next(Path(where).rglob("*.parquet"), None) is not None
