@@ -322,6 +322,8 @@ def test_an_unknown_run_is_told_with_what_there_is(tmp_path: Path) -> None:
         pass
     with pytest.raises(RefError, match=f"the newest is '{newest.id}';"):
         read_run(tmp_path, "../secret")
+    with pytest.raises(RefError, match="`holdfast models show birds@3` says which run made one"):
+        read_run(tmp_path, "birds@3")
 
 
 def test_facts_of_another_release_are_read(tmp_path: Path) -> None:

@@ -249,6 +249,9 @@ def _changed(path: Path) -> float:
 def _unknown(run: str, known: list[str], runs: Path) -> RefError:
     if not known:
         return RefError(f"there is no run {run!r}", hint="there are no runs yet: `holdfast train DATASET`")
+    if "@" in run:
+        model = f"that is how models are called: `holdfast models show {run}` says which run made one;"
+        return RefError(f"there is no run {run!r}", hint=f"{model} `holdfast runs list` shows all")
     near = did_you_mean(run, known)
     hint = f"did you mean {near!r}?" if near else f"the newest is {list_runs(runs)[0].id!r};"
     return RefError(f"there is no run {run!r}", hint=f"{hint} `holdfast runs list` shows all")
