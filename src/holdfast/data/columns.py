@@ -141,6 +141,16 @@ def file_columns(table: Table, columns: Sequence[str], lookup: Lookup) -> list[s
     return known or [c for c in columns if lookup.names_most(table.columns[c], table.name)]
 
 
+def known_labels(columns: Sequence[str]) -> list[str]:
+    """Those of the columns that are called as labels are."""
+    return _known(columns, _LABELS)
+
+
+def attribute_columns(table: Table, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that hold 0 and 1, or yes and no, alone."""
+    return [column for column in columns if _is_attribute(table.columns[column].different)]
+
+
 def is_yes(value: str) -> bool | None:
     """Whether a value of an attribute column means yes; None if it means neither yes nor no.
 
@@ -270,8 +280,8 @@ def _label_columns(
 ) -> tuple[tuple[str, ...], Task]:
     if options.label is not None:
         return _told_labels(table, options.label, options)
-    known = _known(rest, _LABELS)
-    attributes = [column for column in rest if _is_attribute(table.columns[column].different)]
+    known = known_labels(rest)
+    attributes = attribute_columns(table, rest)
     if len(known) == 1:
         others = [column for column in attributes if column not in known]
         if len(others) > 1:
@@ -288,7 +298,7 @@ def _label_columns(
     if len(attributes) > 1:
         return tuple(attributes), "multi"
     for option, column in _told_columns(table, options):
-        if _known([column], _LABELS):
+        if known_labels([column]):
             raise DataError(
                 f"--{option} names the column {column!r}, which is the label: no other column can be it; "
                 f"{table.describe()}",
@@ -296,8 +306,7 @@ def _label_columns(
             )
     raise DataError(
         f"no column is called label, class, target or category; {table.describe()}",
-        hint="say which holds the label: --label COLUMN, or several columns of 0 and 1: --label A,B,C; "
-        f"or leave the table out: --ignore {table.name}",
+        hint="say which holds the label: --label COLUMN, or several columns of 0 and 1: --label A,B,C",
     )
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from holdfast.core.errors import DataError, InputError
 from holdfast.core.media import SUFFIXES, TABLES, Modality
 from holdfast.core.refs import did_you_mean
+from holdfast.data.beside import Beside, take_folders
 from holdfast.data.columns import file_columns, find_roles
 from holdfast.data.listing import Listing, list_names
 from holdfast.data.litter import is_ignored, is_litter
@@ -105,16 +106,17 @@ def _is_for_table(tables: list[Table], source: Source, options: SourceOptions, l
 
 
 def _plan_table(tables: list[Table], source: Source, options: SourceOptions, lookup: Lookup) -> Plan:
-    table, splits = _one_table(tables)
+    seen = take_folders(Beside(*_one_table(tables), options), lambda: _folders(source), lookup)
+    table = seen.table
     broken = [Quarantined(where, "", reason) for where, reason in table.broken]
     with telling(broken):
-        roles = find_roles(table, options, lookup)
-    rows, quarantined = table_rows(table, roles, lookup, splits)
+        roles = find_roles(table, seen.options, lookup)
+    rows, quarantined = table_rows(table, roles, lookup, seen.splits)
     quarantined += broken
     if not len(rows):
         raise DataError(f"no row of {table.name} can be used: {reasons(quarantined)}; {table.describe()}")
     modality: Modality = "text"
-    notes = list(roles.notes)
+    notes = [*seen.notes, *roles.notes]
     if roles.file:
         rows = _with_stamps(rows, source.listing)
         with telling(quarantined):
@@ -127,6 +129,11 @@ def _plan_table(tables: list[Table], source: Source, options: SourceOptions, loo
         used = [roles.name_of(column) for column in roles.labels]
     labels = tuple(sorted(map(normal, used)))
     return Plan(modality, roles.task, labels, rows, quarantined, notes, fixed=roles.ours)
+
+
+def _folders(source: Source) -> tuple[Listing, list[str], list[str]]:
+    media = source.listing.where(_are_media(source.listing))
+    return media, *read_folders(media)
 
 
 def _with_stamps(rows: pyarrow.Table, listing: Listing) -> pyarrow.Table:
