@@ -95,6 +95,22 @@ def test_what_smells_of_a_group_is_found_unless_one_was_given(tmp_path: Path) ->
     assert tied == {}
 
 
+def test_a_few_recordings_of_several_clips_each_are_found(tmp_path: Path) -> None:
+    for n in range(72):  # 18 recordings of 4 clips
+        path = tmp_path / "s" / "xyz"[n // 4 % 3] / f"rec{n // 4}_{n % 4}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(str(n).encode())
+
+    def series(name: str, **options: str) -> bool:
+        chosen = SourceOptions(**options)  # type: ignore[arg-type]
+        ingest(tmp_path / "s", tmp_path / "root", name, options=chosen, probe=lambda m, d: {"format": "wav"})
+        with open_version(tmp_path / "root", parse_ref(name)) as version:
+            return any("names that look like series" in finding.title for finding in check(version))
+
+    assert series("loose")
+    assert not series("tied", group_name=r"rec\d+")
+
+
 def test_few_groups_and_quarantine_are_found(tmp_path: Path) -> None:
     rows = [[*row, f"{row[1]}{n % 4 // 2}"] for n, row in enumerate(good())]
 

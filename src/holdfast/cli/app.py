@@ -58,6 +58,7 @@ def up(
     label: opt.Label = None,
     between: opt.Between = None,
     group: opt.Group = None,
+    group_name: opt.GroupName = None,
     text: opt.Text = None,
     file: opt.File = None,
     split: opt.Split = None,
@@ -78,7 +79,9 @@ def up(
     from holdfast.workflows.up import up as go_up
 
     workspace = find_workspace(home)
-    options = opt.source_options(label, between, group, text, file, split, time, ignore, test, valid)
+    options = opt.source_options(
+        label, between, group, group_name, text, file, split, time, ignore, test, valid
+    )
     result = go_up(
         source,
         workspace,

@@ -34,6 +34,7 @@ def data_add(
     label: opt.Label = None,
     between: opt.Between = None,
     group: opt.Group = None,
+    group_name: opt.GroupName = None,
     text: opt.Text = None,
     file: opt.File = None,
     split: opt.Split = None,
@@ -54,7 +55,9 @@ def data_add(
     from holdfast.workflows.datasets import data_add as add
     from holdfast.workflows.datasets import data_unchanged
 
-    options = opt.source_options(label, between, group, text, file, split, time, ignore, test, valid)
+    options = opt.source_options(
+        label, between, group, group_name, text, file, split, time, ignore, test, valid
+    )
     workspace = find_workspace(home)
     added = None if verify else data_unchanged(source, workspace, name=name, options=options)
     if added is None:

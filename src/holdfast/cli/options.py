@@ -57,6 +57,10 @@ Between = Annotated[
     str | None, typer.Option("--between", help="What stands between the labels in a cell, such as '|'.")
 ]
 Group = Annotated[str | None, typer.Option("--group", help="The column whose values never cross splits.")]
+GroupName = Annotated[
+    str | None,
+    typer.Option("--group-name", help="The part of each file's name that is its group, as a pattern."),
+]
 Text = Annotated[str | None, typer.Option("--text", help="The column that holds the text.")]
 File = Annotated[str | None, typer.Option("--file", help="The column that holds file names.")]
 Split = Annotated[str | None, typer.Option("--split", help="The column that holds train, valid or test.")]
@@ -72,6 +76,7 @@ def source_options(
     label: str | None,
     between: str | None,
     group: str | None,
+    group_name: str | None,
     text: str | None,
     file: str | None,
     split: str | None,
@@ -88,6 +93,7 @@ def source_options(
         label=labels,
         between=between,
         group=group,
+        group_name=group_name,
         text=text,
         file=file,
         split=split,

@@ -21,7 +21,7 @@ from holdfast.data.plan import META, some, told_counts
 from holdfast.data.relatives import SHOWN, beside, several
 from holdfast.data.version import Version
 
-_SERIES = 20
+_SERIES = 12
 """With fewer beginnings, names say the label, the split, or who took the pictures."""
 
 
@@ -185,7 +185,7 @@ def _series(codes: Codes) -> Iterator[Finding]:
             "names that look like series",
             f"the names of the files have {len(words):,} beginnings, such as "
             f"{some(words.slice(0, 3).to_pylist())}, and then differ only in a number; if files "
-            f"that begin alike are of one origin, name it in a column and use --group"
+            f"that begin alike are of one origin, say so with --group-name, or with --group and a column"
             + _known(codes, groups, "series"),
             len(words),
         )

@@ -16,6 +16,7 @@ from holdfast.data.columns import file_columns, find_roles
 from holdfast.data.listing import Listing, list_names
 from holdfast.data.litter import is_ignored, is_litter
 from holdfast.data.lookup import Lookup
+from holdfast.data.name_groups import group_by_name
 from holdfast.data.plan import (
     Plan,
     Quarantined,
@@ -46,6 +47,7 @@ def plan_source(source: Source, options: SourceOptions) -> Plan:
         plan = _plan_table(tables, source, options, lookup)
     else:
         plan = _plan_folders(source, options)
+    plan = group_by_name(plan, options)
     with telling(plan.quarantined):
         refuse_one_label(plan.labels, len(plan.rows))
     return plan

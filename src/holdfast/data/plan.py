@@ -40,6 +40,8 @@ class SourceOptions:
     """What stands between several labels in one cell, such as `|`; empty if each cell is one label."""
     group: str | None = None
     """The column whose rows of one value must stay in one split."""
+    group_name: str | None = None
+    """A pattern of the part of each name that is its group, where no column is, such as `rec\\d+`."""
     text: str | None = None
     """The column that holds the texts themselves."""
     file: str | None = None
