@@ -375,3 +375,13 @@ def test_a_store_within_the_source_is_no_sample_of_it(tmp_path: Path) -> None:
     second = add(source, source / "store/datasets")
 
     assert second == first
+
+
+def test_a_source_that_lacks_samples_of_the_latest_version_is_said_to(tmp_path: Path) -> None:
+    source = write_images(tmp_path / "in", per_class=12)
+    add(source, tmp_path / "root")
+    for path in sorted((source / "disc").iterdir())[:7]:
+        path.unlink()
+
+    note = "7 of 24 samples of toys@1 are gone; `holdfast data diff toys@1 toys@2` shows them"
+    assert note in add(source, tmp_path / "root").notes

@@ -25,7 +25,7 @@ from holdfast.data.info import INFO, QUARANTINE, SAMPLES, VersionInfo, read_info
 from holdfast.data.layout import plan_source, refuse_one_label
 from holdfast.data.lazy import LAZY
 from holdfast.data.look import Probe, Seen, look, refuse_empty
-from holdfast.data.notes import sample_notes
+from holdfast.data.notes import sample_notes, told_gone
 from holdfast.data.parquets import read_parquet, whole
 from holdfast.data.plan import META, SPLITS, Plan, Quarantined, SourceOptions, some, storable, telling
 from holdfast.data.records import Store, count_groups, quarantine_table, samples_table, written_places
@@ -158,6 +158,7 @@ class _Writer:
         # what is told of shares hangs on what was there before, and what a source gives may move copies
         self.settled = not mended and (same is not None or unmoved)
         if same is None:
+            info = replace(info, notes=(*info.notes, *self._gone(info, table)))
             with folder_aside(self.store.root / self.store.name / "versions") as aside:
                 parquet.write_table(table, aside / SAMPLES, compression="zstd", use_dictionary=_REPEATED)
                 parquet.write_table(refused, aside / QUARANTINE, compression="zstd")
@@ -167,6 +168,13 @@ class _Writer:
                 publish(aside, version_folder(self.store.root, self.store.name, info.version))
         self.store.drop_unused(pc.unique(table.column("shard")).to_pylist())
         return replace(same, notes=tuple(dict.fromkeys([*same.notes, *said]))) if same else info
+
+    def _gone(self, info: VersionInfo, table: pyarrow.Table) -> list[str]:
+        """What to say of the samples of the latest version that this one lacks or labels otherwise."""
+        if not self.store.versions:
+            return []
+        refs = [f"{info.name}@{number}" for number in (self.store.versions[-1], info.version)]
+        return told_gone(self.store.labels(self.store.versions[-1]), table, (refs[0], refs[1]))
 
     def _times(self, seen: Seen, column: str | None) -> np.ndarray | None:
         if column is None:

@@ -38,6 +38,41 @@ def sample_notes(table: pyarrow.Table, quarantined: Sequence[Quarantined], earli
     return notes
 
 
+def told_gone(before: pyarrow.Table, after: pyarrow.Table, refs: tuple[str, str]) -> list[str]:
+    """How many samples of the version before are gone or labelled otherwise; nothing where none is.
+
+    Args:
+        before: the samples of the latest version: `digest` and `labels`.
+        after: those of the version to come.
+        refs: of both.
+
+    >>> before = pyarrow.table({"digest": ["a", "b", "c"], "labels": [["x"], ["x"], ["y"]]})
+    >>> after = pyarrow.table({"digest": ["a", "d"], "labels": [["y"], ["y"]]})
+    >>> told_gone(before, after, ("t@1", "t@2"))[0]
+    '2 of 3 samples of t@1 are gone, and 1 has other labels; `holdfast data diff t@1 t@2` shows them'
+    """
+    old, new = whole(before.column("digest")), whole(after.column("digest"))
+    gone = pc.invert(pc.is_in(old, new))
+    keys = [_labelled(table) for table in (before, after)]
+    other = pc.and_not(pc.invert(pc.is_in(keys[0], keys[1])), gone)
+    lost, relabelled = (int(pc.sum(rows).as_py() or 0) for rows in (gone, other))
+    if not lost and not relabelled:
+        return []
+    told = (
+        [f"{lost:,} of {len(old):,} samples of {refs[0]} {'is' if lost == 1 else 'are'} gone"] if lost else []
+    )
+    if relabelled:
+        of = "" if lost else f"of {len(old):,} samples of {refs[0]} "
+        told.append(f"{relabelled:,} {of}{'has' if relabelled == 1 else 'have'} other labels")
+    return [f"{', and '.join(told)}; `holdfast data diff {refs[0]} {refs[1]}` shows them"]
+
+
+def _labelled(table: pyarrow.Table) -> pyarrow.Array:
+    """The digest and the labels of each sample, in one text; labels are stored in one order."""
+    labels = pc.binary_join(whole(table.column("labels")), "\x1f")
+    return pc.binary_join_element_wise(whole(table.column("digest")), labels, "\x1f")
+
+
 def _torn(table: pyarrow.Table) -> tuple[list[str], int]:
     """Names of exact copies that stand under different labels, copies side by side, and how many groups."""
     digests = whole(table.column("digest"))

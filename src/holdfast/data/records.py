@@ -120,6 +120,10 @@ class Store:
             known = known.filter(pc.invert(pc.is_in(shards, pyarrow.array(sorted(without)))))
         return _first_of_each(known, "digest")
 
+    def labels(self, number: int) -> pyarrow.Table:
+        """The digest and the labels of each sample of a version."""
+        return self._read(number, ["digest", "labels"])
+
     def forget(self) -> None:
         """Give up what versions say of their samples: of a million they are hundreds of megabytes."""
         self._tables = []
