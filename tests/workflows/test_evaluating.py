@@ -36,6 +36,10 @@ def test_a_whole_set_of_another_origin_is_measured(workspace: Workspace, tmp_pat
     assert majority == pytest.approx(0.5, abs=0.01)
 
 
+def test_the_version_that_was_measured_is_said(workspace: Workspace) -> None:
+    assert evaluate_model("words", workspace)["model"] == "words@1"
+
+
 def test_without_the_data_that_it_learnt_from_a_model_has_no_baselines(
     workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_what_loses_more_than_the_budget_is_refused_and_the_table_shown(workspac
     assert "nothing made from shapes@1: ruin" in done.stdout
     assert "points of macro_f1 on 16 held-out samples, more than the budget of 2" in done.stdout
     assert "size_mb" in done.stdout
+    assert "tried, with points on 8 samples of the valid split:" in done.stdout
     assert Registry(workspace.models).versions("shapes") == [1]
 
 
@@ -131,6 +132,17 @@ def test_what_is_slower_is_refused(workspace: Workspace, monkeypatch: pytest.Mon
 
     assert told["model"] is None
     assert "slower than the original: 2.00 times its time" in told["reason"]
+    assert told["reason"].endswith("at most 1.1 times is taken")
+
+
+def test_what_gains_nothing_is_told_what_would_count() -> None:
+    same = {name: {"original": 1.0, "optimized": 0.97} for name in ("size_mb", "latency_ms")}
+    told = {"difference": {"points": 0.0}, "headline": "macro_f1", "samples": 9, "table": same}
+
+    assert optimizing._against(told, OptimizeConfig(), None) == (
+        "it is neither faster (0.97 of the time; 0.95 or less counts) "
+        "nor smaller (0.97 of the size; 0.9 or less counts)"
+    )
 
 
 def test_half_precision_says_where_it_pays(workspace: Workspace) -> None:

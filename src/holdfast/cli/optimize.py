@@ -71,6 +71,7 @@ def _told(it: Mapping[str, Any]) -> str:
         *(f"! {note}" for note in it["notes"]),
         *([] if it["accepted"] else [f"✗ not registered: {it['reason']}"]),
         "",
+        f"tried, with points on {it['tried_on']['samples']} samples of the {it['tried_on']['split']} split:",
         table(it["tried"], ["how", "size_mb", "latency_ms", "times_as_fast", "points", "apart", "failed"]),
     ]
     return "\n".join(lines)

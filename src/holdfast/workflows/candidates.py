@@ -90,6 +90,7 @@ class Bench:
         # Without validation samples, others of training: what is compared is one graph with another
         rest = valid if len(valid) else train[dials.samples :]
         rows = rest if len(rest) else train
+        self.split = "valid" if len(valid) else "train"
         self.rows = np.sort(np.random.default_rng(0).permutation(rows)[: dials.valid])
         self.before: Scored = scored_by(original, version, self.rows, config, "the original on validation")
         self._inputs = self._alone(self.rows[:_TIMED])

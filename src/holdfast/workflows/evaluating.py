@@ -30,10 +30,16 @@ def evaluate_model(
         dataset: the dataset version; the one that the model was trained on by default.
         split: train, valid or test.
 
+    Returns:
+        `model`, with the version that was measured, whatever it was called by; `dataset` likewise; and what
+        a model's own evaluation holds.
+
     Raises:
         DataError: if the split is empty, or its labels are not those of the model.
     """
-    bundle = open_bundle(Registry(workspace.models).path(parse_ref(model)))
+    registry = Registry(workspace.models)
+    model = str(registry.resolve(parse_ref(model)))
+    bundle = open_bundle(registry.path(parse_ref(model)))
     origin = bundle.manifest.provenance
     own = Ref(str(origin["dataset"]), version=int(origin["version"]))
     ref = parse_ref(dataset) if dataset else own
@@ -60,7 +66,7 @@ def evaluate_model(
             seed=seed,
         )
         return {
-            "model": str(parse_ref(model)),
+            "model": model,
             "dataset": f"{version.info.name}@{version.info.version}",
             "fingerprint": version.info.fingerprint,
             "split": split,

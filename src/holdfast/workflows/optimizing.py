@@ -47,7 +47,7 @@ def optimize_model(
     Returns:
         `model` (None if it was refused), `original`, `accepted`, `reason` (why not), `how`, `headline`,
         `budget`, `difference` (points, low, high), `table` (name → original, optimized), `parity`,
-        `calibration`, `samples`, `notes` and `tried`.
+        `calibration`, `samples`, `notes`, `tried` and `tried_on` (the split, and how many samples of it).
 
     Raises:
         RefError: if there is no such model, or its data is gone.
@@ -73,6 +73,7 @@ def optimize_model(
             "reason": reason,
             "notes": _notes(told, chosen, dials),
             "tried": [candidate.told() for candidate in candidates] + bench.failed,
+            "tried_on": {"split": bench.split, "samples": len(bench.rows)},
         }
 
 
@@ -151,9 +152,15 @@ def _against(told: dict[str, Any], dials: OptimizeConfig, way: Way | None) -> st
         )
     size, time = (_ratio(told["table"][name]) for name in ("size_mb", "latency_ms"))
     if way != "fp16" and time > _SLOWER:
-        return f"it is slower than the original: {time:.2f} times its time for one sample on one core"
+        return (
+            f"it is slower than the original: {time:.2f} times its time for one sample on one core, "
+            f"and at most {_SLOWER:g} times is taken"
+        )
     if time > _FASTER and size > _SMALLER:
-        return f"it is neither faster ({time:.2f} of the time) nor smaller ({size:.2f} of the size)"
+        return (
+            f"it is neither faster ({time:.2f} of the time; {_FASTER:g} or less counts) "
+            f"nor smaller ({size:.2f} of the size; {_SMALLER:g} or less counts)"
+        )
     return None
 
 
