@@ -295,6 +295,15 @@ class TestReading:
         with pytest.raises(RefError, match=r"birds has no version 1 \(where 'champion' points\)"):
             registry.path(parse_ref("birds@champion"))
 
+    def test_lists_an_alias_whose_version_is_gone(self, registry: Registry) -> None:
+        promote(registry, "birds@2")
+        shutil.rmtree(registry.root / "birds/versions/2")
+
+        rows = registry.list()
+
+        assert [(row["ref"], row["aliases"]) for row in rows if row["problem"]] == [("birds@2", ["champion"])]
+        assert rows[2]["problem"] == "the version is gone, but champion still points there"
+
     def test_lists_every_version_newest_first(self, registry: Registry) -> None:
         promote(registry, "birds@2")
 

@@ -181,7 +181,9 @@ def models_list(home: opt.Home = None, as_json: opt.Json = False) -> None:
     """List the models."""
     from holdfast.workflows.models import models_list as models
 
-    show(models(find_workspace(home)), as_json, report.models)
+    workspace = find_workspace(home)
+    empty = f"no models yet in {workspace.home}"
+    show(models(workspace), as_json, lambda rows: report.models(rows, empty=empty))
 
 
 @models_app.command("show")

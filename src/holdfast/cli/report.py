@@ -108,10 +108,11 @@ def run(result: Mapping[str, Any]) -> str:
     return "\n".join([*facts, *found, "", table(history, columns, empty="no epoch yet")])
 
 
-def models(rows: list[Mapping[str, Any]]) -> str:
-    """A line per model version."""
+def models(rows: list[Mapping[str, Any]], *, empty: str) -> str:
+    """A line per model version, with what is wrong where something is."""
     columns = ["ref", "aliases", "headline", "value", "dataset", "run", "created"]
-    return table(rows, columns, empty="no models yet")
+    columns += ["problem"] if any(row["problem"] for row in rows) else []
+    return table(rows, columns, empty=empty)
 
 
 def model(result: Mapping[str, Any]) -> str:

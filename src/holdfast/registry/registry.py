@@ -182,13 +182,14 @@ class Registry:
         """A row for every version of every model, without reading its large files; newest versions first.
 
         `ref`, `name`, `version`, `aliases`, `headline` (a metric's name), `value`, `low`, `high`,
-        `dataset`, `run`, `created`, `digest`; and `problem`, None unless something cannot be read.
+        `dataset`, `run`, `created`, `digest`; and `problem`, None unless something cannot be read. A version
+        that is gone has a row too as long as an alias points there.
         """
         return [
             self._row(Ref(name, version=version), aliases)
             for name in self.names()
             for aliases in [self.aliases(name)]
-            for version in reversed(self.versions(name))
+            for version in sorted({*self.versions(name), *aliases.values()}, reverse=True)
         ]
 
     def show(self, ref: Ref) -> dict[str, Any]:

@@ -21,6 +21,11 @@ def row_of(ref: Ref, store: Store, version: int, aliases: dict[str, int]) -> dic
         "aliases": [alias for alias, holder in aliases.items() if holder == version],
         **dict.fromkeys(_COLUMNS),
     }
+    if row["aliases"] and version not in store.versions():
+        return {
+            **row,
+            "problem": f"the version is gone, but {' and '.join(row['aliases'])} still points there",
+        }
     try:
         entry = store.entry(version)
         row |= {name: entry[name] for name in ("run", "created", "digest")}
