@@ -26,7 +26,7 @@ from holdfast.serve.release_counts import ReleaseCounts
 from holdfast.serve.requests import Limits, Room, Upload, top_of
 from holdfast.serve.watch import Find, Place, begin, follow
 
-_MOMENT_S = 0.02
+_MOMENT_S = 0.25
 _BODIES_AT_ONCE = 16
 """Requests of the largest size that may be in work at once; of smaller ones, so many more."""
 
