@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 from holdfast.bundle import open_bundle
+from holdfast.config import Config
 from holdfast.core.errors import ConfigError, RefError
-from holdfast.core.files import digest_file
+from holdfast.core.files import digest_file, write_json
 from holdfast.core.workspace import Workspace
+from holdfast.data import Version
+from holdfast.modality import Preparation
 from holdfast.serve.engine import Engine
+from holdfast.testing.toys import write_images
+from holdfast.tracking import Run
+from holdfast.workflows import training
+from holdfast.workflows.datasets import data_add
 from holdfast.workflows.training import train_run
 from tests.journey import Road, answer, holdfast, overrides
 
@@ -45,6 +52,30 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(road: Road, home: Pa
     assert weights(home) == {digest_file(path) for path in shapes}
     (run,) = answer("runs", "list", home=home)
     assert run["resumes"] == 1
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, command = tmp_path / "home", ("train", "shapes", *overrides("shapes"))
+    data_add(write_images(tmp_path / "shapes"), Workspace(home))
+
+    def stopped(config: Config, version: Version, preparation: Preparation, run: Run) -> None:
+        if begun:
+            write_json(run.folder / "checkpoints/last.json", {})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit", stopped)
+
+    begun = False
+    early = holdfast(*command, home=home, expect=130).stderr
+    begun = True
+    late = json.loads(holdfast(*command, "--json", home=home, expect=130).stderr)
+
+    (run,) = answer("runs", "list", home=home)
+    assert early.splitlines()[-1] == "error: interrupted"
+    assert late == {
+        "error": "interrupted",
+        "hint": f"the same command goes on from the last checkpoint of {run['id']}",
+    }
 
 
 @pytest.mark.slow

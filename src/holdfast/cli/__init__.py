@@ -31,7 +31,6 @@ _EXTRAS = {
         "prometheus_client",
     ),
 }
-_INTERRUPTED = 130
 
 
 def run() -> None:
@@ -51,9 +50,9 @@ def main() -> None:
     try:
         _run()
     except KeyboardInterrupt:  # at any moment from here on, also while the commands are loaded
-        from holdfast.cli.show import complain
+        from holdfast.cli.show import INTERRUPTED, complain
 
-        complain("interrupted", code=_INTERRUPTED)
+        complain("interrupted", code=INTERRUPTED)
 
 
 def _run() -> None:
@@ -74,7 +73,7 @@ def _run() -> None:
         )
 
     from holdfast.cli.app import app
-    from holdfast.cli.show import complain
+    from holdfast.cli.show import INTERRUPTED, complain
     from holdfast.core.errors import HoldfastError
 
     try:
@@ -98,8 +97,8 @@ def _run() -> None:
     except Exception as error:
         _tell_of_usage(error)
     else:
-        if code == _INTERRUPTED:  # so Typer ends on Ctrl-C, without a word
-            complain("interrupted", code=_INTERRUPTED)
+        if code == INTERRUPTED:  # so Typer ends on Ctrl-C, without a word
+            complain("interrupted", code=INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 

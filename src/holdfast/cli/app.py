@@ -17,7 +17,7 @@ from holdfast.cli.optimize import optimize
 from holdfast.cli.predict import predict
 from holdfast.cli.reports import report_app
 from holdfast.cli.runs import reproduce, runs_app
-from holdfast.cli.show import show, table, warner
+from holdfast.cli.show import interruptible, show, table, warner
 from holdfast.cli.sweep import sweep
 from holdfast.core.workspace import Workspace, find_workspace
 
@@ -82,15 +82,16 @@ def up(
     options = opt.source_options(
         label, between, group, group_name, text, file, split, time, ignore, test, valid
     )
-    result = go_up(
-        source,
-        workspace,
-        name=name,
-        options=options,
-        overrides=overrides or [],
-        config_file=config,
-        force=force,
-    )
+    with interruptible():
+        result = go_up(
+            source,
+            workspace,
+            name=name,
+            options=options,
+            overrides=overrides or [],
+            config_file=config,
+            force=force,
+        )
     show(result, as_json, report.up)
     if serve:
         from holdfast.workflows.serving import serve_model
@@ -120,9 +121,10 @@ def train(
 
     if followed():
         return
-    result = train_run(
-        dataset, find_workspace(home), overrides=overrides or [], config_file=config, warn=warner(as_json)
-    )
+    with interruptible():
+        result = train_run(
+            dataset, find_workspace(home), overrides=overrides or [], config_file=config, warn=warner(as_json)
+        )
     show(result, as_json, report.training)
 
 

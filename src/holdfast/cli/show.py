@@ -4,10 +4,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What would move the cursor, colour the line or turn the reading order round."""
 _CONTROL_IN_JSON = re.compile("[\x80-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -66,6 +68,15 @@ def complain(message: str, hint: str | None = None, *, code: int = 1) -> NoRetur
         told = f"error: {message}" + (f"\nhint: {hint}" if hint else "")
         print("\n".join(map(harmless, told.split("\n"))), file=sys.stderr)
     sys.exit(code)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """On Ctrl-C, says what the notes of `KeyboardInterrupt` say too: Typer would end without a word."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        complain("interrupted", " ".join(getattr(stopped, "__notes__", ())) or None, code=INTERRUPTED)
 
 
 def give_up_stdout() -> str | None:

@@ -21,6 +21,7 @@ from holdfast.modality import learn_tokenizer, prepare, read_text
 from holdfast.models.pretrained import find_pretrained
 from holdfast.registry import Registry
 from holdfast.tracking import Run, list_runs, open_run
+from holdfast.tracking.record import CHECKPOINTS
 from holdfast.train import fit, follow, load_best, outside, pick_device
 from holdfast.workflows.bundling import make_bundle
 from holdfast.workflows.exporting import check_exporters, exported
@@ -125,10 +126,15 @@ def resolved_for(
 
 @contextmanager
 def working(run: Run) -> Iterator[None]:
-    """While a run is worked on: an error is noted in it, and it is let go of at the end."""
+    """While a run is worked on: an error is noted in it, and it is let go of at the end.
+
+    A note of `KeyboardInterrupt` says what goes on from the run's checkpoint, if there is one.
+    """
     try:
         yield
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and (run.folder / CHECKPOINTS / "last.json").is_file():
+            error.add_note(f"the same command goes on from the last checkpoint of {run.id}")
         # What was interrupted, met a full disk or lost a process can be taken up again
         if isinstance(error, Exception) and not isinstance(error, OSError | MemoryError | TeamError):
             run.fail(f"{type(error).__name__}: {error}")
