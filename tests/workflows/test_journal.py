@@ -19,6 +19,7 @@ from holdfast.testing.bundles import toy_bundle, toy_item
 from holdfast.workflows import journal_parquet
 from holdfast.workflows.journal import journal_compact, journal_export, journal_prune, journal_show
 from tests.journals import Source, settings
+from tests.journey import holdfast
 
 DAY_S = 86400
 
@@ -205,6 +206,28 @@ def test_what_people_labelled_becomes_a_dataset(kept: Kept, tmp_path: Path) -> N
         (f"files/{kept.ids[0]}.png", "gull", "heron"),
         (f"files/{kept.ids[1]}.png", "owl", "heron"),
     ]
+
+
+def test_what_nobody_gave_of_many_labels_is_0(kept: Kept, tmp_path: Path) -> None:
+    kept.day(2, truths={0: ["gull"], 1: []})
+    (path,) = kept.where.glob("segments/*/*.jsonl")
+    path.write_text(path.read_text().replace('"task":"single"', '"task":"multi"'))
+
+    journal_export(str(kept.where), tmp_path / "out")
+
+    table = list(csv.DictReader((tmp_path / "out" / "labels.csv").open()))
+    assert [(row["heron"], row["gull"], row["owl"]) for row in table] == [("0", "1", "0"), ("0", "0", "0")]
+
+
+def test_a_journal_of_one_label_is_said_to_make_no_dataset(kept: Kept, tmp_path: Path) -> None:
+    kept.day(truths={0: ["gull"]})
+
+    one = holdfast("journal", "export", str(kept.where), str(tmp_path / "out"), home=tmp_path).stdout
+    kept.day(truths={3: ["owl"]})
+    two = holdfast("journal", "export", str(kept.where), str(tmp_path / "out"), home=tmp_path).stdout
+
+    assert "! 'gull' is the only label so far" in one
+    assert "so far" not in two
 
 
 def test_labels_of_predictions_that_are_elsewhere_are_counted(kept: Kept, tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ def _exported(it: dict[str, Any]) -> str:
         lines.append(
             f"{it['labels_without_prediction']} labels are of predictions that are not in this journal"
         )
+    if len(it["labels"]) == 1:
+        lines.append(
+            f"! {it['labels'][0]!r} is the only label so far: `holdfast data add` asks for two or more"
+        )
     return "\n".join(lines)
 
 

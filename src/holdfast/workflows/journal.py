@@ -41,8 +41,8 @@ def journal_export(where: str, folder: Path, *, model: str | None = None) -> dic
         model: only what the model of this name predicted, such as `birds`.
 
     Returns:
-        How many samples there are, and how many predictions were left out, and why; and of how many labels
-        the journal has no prediction.
+        How many samples there are, the `labels` that the table has, how many predictions were
+        left out, and why; and of how many labels the journal has no prediction.
 
     Raises:
         DataError: if there is no journal, nothing in it that can be exported, or what several models were
@@ -83,6 +83,7 @@ def journal_export(where: str, folder: Path, *, model: str | None = None) -> dic
     unknown = sum(said["labels"] is not None for number, said in truths.items() if number not in known)
     return {
         "samples": len(rows),
+        "labels": _labels(rows),
         "left_out": left,
         "labels_without_prediction": unknown,
         "folder": str(folder),
@@ -169,11 +170,26 @@ def _name(record: Record) -> str:
     return str(record["model"]).partition("@")[0]
 
 
+def _labels(rows: list[Record]) -> list[str]:
+    """The labels that somebody gave; where there can be many, also those that the model's answers name.
+
+    Who says which of many labels are there says of the others that they are not.
+    """
+    found = {label for row in rows for label in row["truth"]["labels"]}
+    if _are_many(rows):
+        found |= {label for row in rows for label in dict(row["probabilities"])}
+    return sorted(found)
+
+
+def _are_many(rows: list[Record]) -> bool:
+    return any(row.get("task") == "multi" for row in rows)
+
+
 def _table(rows: list[Record]) -> str:
     """A row a sample: a column `label`, or, where there can be many labels, a column of 0 and 1 for each."""
     about = ["id", "time", "model", "name"]
-    many = any(row.get("task") == "multi" for row in rows)
-    names = sorted({label for row in rows for label in row["truth"]["labels"]}) if many else ["label"]
+    many = _are_many(rows)
+    names = _labels(rows) if many else ["label"]
     file = io.StringIO(newline="")
     table = csv.writer(file)
     table.writerow(["file", *names, *about, "predicted"])
