@@ -31,8 +31,8 @@ def test_the_part_of_a_name_that_matches_is_its_group() -> None:
 
     assert found.rows.column("group").to_pylist() == ["rec1", "rec1", "rec12", ""]
     assert found.notes == [
-        r"the part of each name that 'rec\\d+' matches is its group: 2, 'rec1', 'rec12'",
-        r"1 names have no match for 'rec\\d+', so each is a group of its own: 'wren/cut.wav'",
+        r"the part of each name that 'rec\d+' matches is its group; there are 2, such as 'rec1', 'rec12'",
+        r"1 names have no match for 'rec\d+', so each is a group of its own: 'wren/cut.wav'",
     ]
 
 

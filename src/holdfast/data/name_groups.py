@@ -22,9 +22,10 @@ def group_by_name(plan: Plan, options: SourceOptions) -> Plan:
     pattern = options.group_name
     if pattern is None:
         return plan
+    told = f"'{pattern}'"  # as it was written, not with each backslash twice
     if options.group is not None:
         raise DataError(
-            f"--group {options.group} and --group-name {pattern!r} both say what the groups are",
+            f"--group {options.group} and --group-name {told} both say what the groups are",
             hint="leave one of them out",
         )
     names = pc.utf8_normalize(plan.rows.column("name"), "NFC")
@@ -34,15 +35,16 @@ def group_by_name(plan: Plan, options: SourceOptions) -> Plan:
     if len(known) < 2 and (not known or not len(without)):
         what = f"puts all in one group, {known[0]!r}" if known else "matches no name"
         raise DataError(
-            f"--group-name {pattern!r} {what}; names are such as {some(names[:3].to_pylist())}",
+            f"--group-name {told} {what}; names are such as {some(names[:3].to_pylist())}",
             hint=r"give a pattern of the part that is the same in all of one group, such as 'rec\d+'",
         )
+    few = ", ".join(map(repr, known[:3]))
     notes = [
-        f"the part of each name that {pattern!r} matches is its group: {len(known):,}, {some(known, most=3)}"
+        f"the part of each name that {told} matches is its group; there are {len(known):,}, such as {few}"
     ]
     if len(without):
         notes.append(
-            f"{len(without):,} names have no match for {pattern!r}, so each is a group of its own: "
+            f"{len(without):,} names have no match for {told}, so each is a group of its own: "
             + some(without[:5].to_pylist(), total=len(without))
         )
     places = plan.rows.column_names.index("group")
@@ -56,7 +58,7 @@ def _matches(names: pyarrow.ChunkedArray, pattern: str) -> pyarrow.ChunkedArray:
         found = pc.extract_regex(names, whole)
     except pyarrow.ArrowInvalid as error:
         raise DataError(
-            f"--group-name {pattern!r} is not a pattern: {error}",
+            f"--group-name '{pattern}' is not a pattern: {error}",
             hint="for a part of what is matched write (?P<group>…) around it; other brackets are (?:…)",
         ) from error
     return pc.fill_null(pc.struct_field(found, "group"), "")
