@@ -99,3 +99,16 @@ def test_columns_of_0_and_1_beside_folders_are_asked_about(tmp_path: Path) -> No
     )
     assert plan(tmp_path, label="noisy,indoor").labels == ("indoor", "noisy")
     assert plan(tmp_path, ignore=("noisy", "indoor")).labels == ("barn_owl", "wren")
+
+
+def test_a_table_of_a_few_files_is_asked_about(tmp_path: Path) -> None:
+    clips(tmp_path, ["file,why", "a.wav,noisy", "c.wav,cut"], [*CLIPS, "wren/e.wav"])
+
+    with pytest.raises(DataError, match=r"meta\.csv names 2 of 5 files and says no label") as told:
+        plan(tmp_path)
+
+    assert told.value.hint == (
+        "take all files, by their folders alone: --ignore meta.csv; or only those that it names: --file file"
+    )
+    assert len(plan(tmp_path, ignore=("meta.csv",)).rows) == 5
+    assert len(plan(tmp_path, file="file").rows) == 2

@@ -1,5 +1,6 @@
 """Labels from folders, and the rest from a table beside them that names the files but says no label."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -39,7 +40,8 @@ def take_folders(
         lookup: finds the files that the rows mean.
 
     Raises:
-        DataError: if columns of 0 and 1 may as well be the labels, or a row may mean several files.
+        DataError: if columns of 0 and 1 may as well be the labels, if a row may mean several files, or if the
+            table names less than half of the files, so that it may be about something else.
     """
     table, options = seen.table, seen.options
     free = [column for column in table.columns if column not in options.ignore]
@@ -54,7 +56,7 @@ def take_folders(
         return seen
     named = (options.group, options.split, options.time, file)
     _refuse_attributes(table, [column for column in free if column not in named], classes)
-    at = _folder_of(table, file, media, lookup)
+    at = _folder_of(table, options, file, media, lookup)
     column = next(name for name in ("folder", "the folder", "class folder") if name not in table.columns)
     columns = {**table.columns, column: Column(pyarrow.chunked_array([_taken(class_of, at)]))}
     splits = Column(pyarrow.chunked_array([_taken(split_of, at)])) if any(split_of) else seen.splits
@@ -89,7 +91,9 @@ def _refuse_attributes(table: Table, columns: Sequence[str], classes: Sequence[s
         )
 
 
-def _folder_of(table: Table, column: str, media: Listing, lookup: Lookup) -> pyarrow.Array:
+def _folder_of(
+    table: Table, options: SourceOptions, column: str, media: Listing, lookup: Lookup
+) -> pyarrow.Array:
     """The folder of the file of each row, as a place in `media.folders`; null where there is no file."""
     values = table.columns[column].unique
     found = lookup.find_all(values.to_pylist(), table.name)
@@ -101,7 +105,16 @@ def _folder_of(table: Table, column: str, media: Listing, lookup: Lookup) -> pya
             hint=f"write the path in {column!r}, from the folder of {table.name} down, such as cat/1.wav",
         )
     names = pyarrow.array([name for name, _ in found], pyarrow.string())
-    folders = pyarrow.array(media.folder).take(pc.index_in(names, media.names))
+    places = pc.index_in(names, media.names)
+    few = len(pc.unique(places.drop_null()))
+    if options.file is None and few < len(media) / 2:
+        raise DataError(
+            f"{table.name} names {few:,} of {len(media):,} files and says no label: are these the samples? "
+            + table.describe(),
+            hint=f"take all files, by their folders alone: {ignoring([table.name])}; "
+            f"or only those that it names: --file {shlex.quote(column)}",
+        )
+    folders = pyarrow.array(media.folder).take(places)
     return folders.take(pc.index_in(table.columns[column].values, values).combine_chunks())
 
 

@@ -228,7 +228,8 @@ def _refuse_columns(options: SourceOptions) -> None:
     if told:
         raise DataError(
             f"{' and '.join(told)} speaks of a table, but there is none beside the files",
-            hint="add a table with a column of file names, or leave the option out: folders name the labels",
+            hint="add a table with a column of file names, or leave the option out: folders name the labels, "
+            "and --group-name takes groups from names",
         )
 
 
