@@ -26,7 +26,8 @@ SYSTEMS = {
     "text": "recipes_text:rows",
     "faces": "recipes_faces:rows",
 }
-_OWN = ("measure", "floor", "aim", "score", "scores", "CPU-minutes of training")
+_TIME = "CPU-minutes of training"
+_OWN = ("measure", "floor", "aim", "score", "scores", _TIME)
 _COLUMNS = ("data, split: measure", "score", "range", "floor", "aim", "beside", "CPU-minutes")
 _HEAD = """# The five systems, measured
 
@@ -66,13 +67,17 @@ def main() -> int:
 
 
 def joined(before: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
-    """Rows and seeds of both: scores side by side, other numbers as means over all seeds."""
+    """Rows and seeds of both: scores side by side, other numbers as means over all seeds.
+
+    Of the time, the less of both: other work on the same cores only adds to it.
+    """
     weights = len(before["seeds"]), len(added["seeds"])
     rows = []
     for old, new in zip(before["rows"], added["rows"], strict=True):
         if old["measure"] != new["measure"]:
             raise ValueError(f"{old['measure']!r} and {new['measure']!r} are two measures")
-        rows.append({key: _joined(old[key], value, weights) for key, value in new.items()})
+        row = {key: _joined(old[key], value, weights) for key, value in new.items()}
+        rows.append(row | {_TIME: min(old[_TIME], new[_TIME])})
     return {"rows": rows, "seeds": before["seeds"] + added["seeds"]}
 
 
