@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import DataError
-from holdfast.data.cells import LISTS, separator
+from holdfast.data.cells import LISTS, labels_in, separator
 from tests.data.test_layout import plan, rows_of, write_table
 
 TAGGED = (["a", "red|round"], ["b", "round | dark"], ["c", "red"], ["d", ""])
@@ -106,3 +106,8 @@ def test_between_without_a_table_is_refused(tmp_path: Path) -> None:
 )
 def test_a_sign_is_between_labels_where_cells_share_parts(cells: list[str], sign: str | None) -> None:
     assert separator(cells) == sign
+
+
+def test_lists_within_lists_are_no_labels() -> None:
+    assert labels_in("[" * 100_000, LISTS) is None
+    assert separator(["[" * 100_000]) is None

@@ -103,7 +103,7 @@ def _listed(cell: str) -> list[str] | None:
         return None
     try:
         items = json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):  # lists within lists within lists are no labels
         return None
     if not all(isinstance(item, str | int) for item in items):
         return None
