@@ -90,6 +90,24 @@ def test_a_lone_folder_called_train_gives_no_split_and_is_told(tmp_path: Path) -
     assert whole.notes == []
 
 
+def test_split_folders_that_a_table_does_not_speak_of_are_told(tmp_path: Path) -> None:
+    files = ["train/1.jpg", "train/2.jpg", "test/3.jpg"]
+    touch(tmp_path / "silent", *files)
+    touch(tmp_path / "told", *files)
+    write_table(tmp_path / "silent/labels.csv", ["file", "label"], *zip(files, "abb", strict=True))
+    rows = zip(files, "abb", ("train", "train", "test"), strict=True)
+    write_table(tmp_path / "told/labels.csv", ["file", "label", "split"], *rows)
+
+    silent, told = plan(tmp_path / "silent"), plan(tmp_path / "told")
+
+    assert {row.split for row in rows_of(silent)} == {""}
+    assert silent.notes == [
+        "the files lie in the folders 'test', 'train', yet train, valid and test are cut anew, because "
+        "labels.csv says no split; keep them by a column called split"
+    ]
+    assert told.notes == []
+
+
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     found = plan(touch(tmp_path, "train/1.jpg", "plane/1.jpg"))
 

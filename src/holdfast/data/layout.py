@@ -124,6 +124,7 @@ def _plan_table(tables: list[Table], source: Source, options: SourceOptions, loo
         with telling(quarantined):
             modality = _one_modality(list_names((name, 0) for name in rows.column("name").to_pylist()))
         notes += _unlisted(source.listing, rows, modality, table.name)
+        notes += _idle_folders(source.listing, rows, table.name)
     elif source.table is None and (media := int(_are_media(source.listing).sum())):
         notes.append(f"{media:,} files beside {table.name} are not used; its column {roles.text!r} is")
     used = pc.unique(pc.list_flatten(rows["labels"])).to_pylist()
@@ -173,6 +174,17 @@ def _unlisted(listing: Listing, rows: pyarrow.Table, modality: Modality, table: 
     if not len(extra):
         return []
     return [f"{len(extra):,} files are not used, because no good row of {table} names them: {_shown(extra)}"]
+
+
+def _idle_folders(listing: Listing, rows: pyarrow.Table, table: str) -> list[str]:
+    """What to say where files lie in train/ and test/, but the table that names them says no split."""
+    parts = {part for folder in listing.folders for part in _parts(folder) if split_name(part)}
+    if len({split_name(part) for part in parts}) < 2 or pc.any(pc.not_equal(rows["split"], "")).as_py():
+        return []
+    return [
+        f"the files lie in the folders {some(sorted(parts))}, yet train, valid and test are cut anew, "
+        f"because {table} says no split; keep them by a column called split"
+    ]
 
 
 def _plan_folders(source: Source, options: SourceOptions) -> Plan:
