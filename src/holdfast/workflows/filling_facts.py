@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from holdfast.core.workspace import Workspace
 from holdfast.data import VersionInfo
 from holdfast.data.info import list_datasets, read_info, versions_of
 from holdfast.registry import Registry
-from holdfast.report.draft import Draft, Evidence, FileLine, Said, Sentence
+from holdfast.report.draft import Draft, Evidence, FileLine, Said, Sentence, listed, quoted
 from holdfast.tracking import RunInfo, RunRecord, list_runs, read_run
 
 _MOST_BYTES = 4 << 20
@@ -262,3 +262,8 @@ class Told:
     def draft(self, left: str = "", images: tuple[str, ...] = ()) -> Draft:
         """All of it; what is left to people is only told beside something."""
         return Draft(tuple(self.sentences), left, images)
+
+
+def what_of(seen: Sequence[Seen]) -> str:
+    """What was seen, as a list within a sentence."""
+    return listed([quoted(one.what) for one in seen])

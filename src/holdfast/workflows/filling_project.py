@@ -9,7 +9,7 @@ from holdfast.checklist.counts import packages_of
 from holdfast.checklist.packages import SHARED, needed
 from holdfast.checklist.packages import listed as listed_packages
 from holdfast.report.draft import Draft, FileLine, Said, counted, listed, quoted
-from holdfast.workflows.filling_facts import Facts, Told
+from holdfast.workflows.filling_facts import Facts, Told, what_of
 
 _INSTALLS = re.compile(
     r"^\s*(?:[$>-]\s*)?((?:pip|pip3|uv|poetry|conda|mamba|pipenv|pdm)\s+(?:pip\s+)?"
@@ -173,11 +173,11 @@ def quality(facts: Facts) -> Draft:
     told = Told()
     linted, checks = facts.probe(probes_ci.linting)
     if checks:
-        shown = listed([quoted(one.what) for one in linted.seen[:3]])
+        shown = what_of(linted.seen[:3])
         told.say(f"Style is checked whenever the code changes, by {shown}.", *checks[:3])
     before, hooks = facts.probe(probes_ci.hooks)
     if hooks:
-        names = listed([quoted(one.what) for one in before.seen])
+        names = what_of(before.seen)
         told.say(f"Hooks run before each commit: {names}.", *hooks[:6])
     for name, what in (
         ("ruff", "lints and formats"),

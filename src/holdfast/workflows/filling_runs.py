@@ -7,7 +7,7 @@ from typing import Any
 from holdfast.checklist import probes_cloud, probes_code, probes_data
 from holdfast.config import Config
 from holdfast.report.draft import Draft, Said, counted, listed, quoted
-from holdfast.workflows.filling_facts import Facts, Told
+from holdfast.workflows.filling_facts import Facts, Told, what_of
 
 _SHOWN = 12
 """Characters of a digest that a sentence shows."""
@@ -204,7 +204,7 @@ def tracking(facts: Facts) -> Draft:
     answer, lines = facts.probe(probes_data.wandb)
     if lines:
         told.say(
-            f"The code sends runs to W&B: {listed([quoted(one.what) for one in answer.seen[:3]])}.",
+            f"The code sends runs to W&B: {what_of(answer.seen[:3])}.",
             *lines[:3],
         )
     sweep, searched = facts.probe(probes_data.sweep)
@@ -284,9 +284,7 @@ def debugging(facts: Facts) -> Draft:
     told = Told()
     answer, lines = facts.probe(probes_code.profiling)
     if lines:
-        told.say(
-            f"A profiler is started: {listed([quoted(one.what) for one in answer.seen[:3]])}.", *lines[:3]
-        )
+        told.say(f"A profiler is started: {what_of(answer.seen[:3])}.", *lines[:3])
     logs, said = facts.probe(probes_code.logging)
     if said:
         told.say(f"Events are logged, such as by {quoted(said[0].text)}.", said[0])
@@ -312,7 +310,7 @@ def cloud_training(facts: Facts) -> Draft:
     told = Told()
     answer, lines = facts.probe(probes_cloud.cloud_training)
     if lines:
-        shown = listed([quoted(one.what) for one in answer.seen[:3]])
+        shown = what_of(answer.seen[:3])
         told.say(f"Training is sent to the cloud by {shown}, in {quoted(lines[0].file)}.", *lines[:3])
     if facts.run:
         file = f"runs/{facts.run.id}/environment.json"

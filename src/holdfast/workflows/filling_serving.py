@@ -17,7 +17,7 @@ from holdfast.checklist import (
 from holdfast.checklist.code import Code, Function
 from holdfast.checklist.documents import read_json
 from holdfast.report.draft import Draft, FileLine, counted, listed, quoted
-from holdfast.workflows.filling_facts import Facts, Told
+from holdfast.workflows.filling_facts import Facts, Told, what_of
 from holdfast.workflows.filling_journal import journal
 
 _INVOKES = re.compile(r"^\s*(?:[$>]\s*)?((?:curl|http|holdfast client|holdfast predict)\s+\S.*)$")
@@ -189,9 +189,7 @@ def load(facts: Facts) -> Draft:
     told = Told()
     tests, lines = facts.probe(probes_tests.api_tests)
     if lines:
-        told.say(
-            f"The API is tested by {listed([quoted(one.what) for one in tests.seen[:-1]])}.", *lines[:-1]
-        )
+        told.say(f"The API is tested by {what_of(tests.seen[:-1])}.", *lines[:-1])
         told.say(
             f"These run when the code changes: {quoted(lines[-1].text)} in {quoted(lines[-1].file)}.",
             lines[-1],
@@ -275,9 +273,7 @@ def monitoring(facts: Facts) -> Draft:
         told.say(f"They are collected: {quoted(scraped.seen[0].what)} in {quoted(jobs[0].file)}.", jobs[0])
     rules, alerts = facts.probe(probes_cloud.alerts)
     if alerts:
-        told.say(
-            f"Somebody is alerted by {listed([quoted(one.what) for one in rules.seen[:4]])}.", *alerts[:4]
-        )
+        told.say(f"Somebody is alerted by {what_of(rules.seen[:4])}.", *alerts[:4])
     drift, found = facts.probe(probes_monitoring.drift)
     if found:
         told.say(
@@ -287,7 +283,7 @@ def monitoring(facts: Facts) -> Draft:
     kept, wrote = facts.probe(probes_monitoring.collecting)
     if wrote:
         told.say(
-            f"What goes in and out is kept: {listed([quoted(one.what) for one in kept.seen[:2]])}.",
+            f"What goes in and out is kept: {what_of(kept.seen[:2])}.",
             *wrote[:2],
         )
     deployed, routes = facts.probe(probes_cloud.drift_deployed)

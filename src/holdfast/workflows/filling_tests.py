@@ -9,7 +9,7 @@ from holdfast.checklist.counts import KINDS
 from holdfast.checklist.documents import at, texts
 from holdfast.checklist.unit_tests import UnitTest
 from holdfast.report.draft import Draft, FileLine, Said, counted, listed, quoted
-from holdfast.workflows.filling_facts import Facts, Told
+from holdfast.workflows.filling_facts import Facts, Told, what_of
 
 _TRIGGERS = {
     "schedule": "a schedule",
@@ -234,9 +234,7 @@ def ci(facts: Facts) -> Draft:
         _workflow(facts, told, flow)
     linted, checks = facts.probe(probes_ci.linting)
     if checks:
-        told.say(
-            f"Style is checked too, by {listed([quoted(one.what) for one in linted.seen[:3]])}.", *checks[:3]
-        )
+        told.say(f"Style is checked too, by {what_of(linted.seen[:3])}.", *checks[:3])
     answer = probes_ci.matrix(facts.repo)
     if answer.verdict == "no" and flows:
         several = "a cache" in answer.why
